@@ -1,32 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import {
-  choose,
-  Dag,
-  dag,
-  type DagError,
-  type FunctionSpec,
-  optional,
-  tasks,
-  toDot,
-  toMermaid,
-} from '../../lib/index.ts';
+import { choose, Dag, dag, optional, tasks, toDot, toMermaid } from '../../lib/index.ts';
 import { thrownBy } from '../support/handoff.ts';
+import { check, dagOf, fn } from '../support/specs.ts';
 
 const t = tasks<typeof import('../fixtures/tasks.ts')>(new URL('../fixtures/tasks.ts', import.meta.url));
-const code = { module: 'file:///tasks.js', export: 'fn' };
-const fn = (id: string, args: FunctionSpec['args'] = [], more: Partial<FunctionSpec> = {}): FunctionSpec => ({
-  id,
-  code,
-  args,
-  ...more,
-});
-const dagOf = (...functions: FunctionSpec[]): Dag => functions.reduce((made, spec) => made.add(spec), new Dag('d'));
-
-function check(...functions: FunctionSpec[]): DagError | undefined {
-  const validation = dagOf(...functions).validate();
-  return validation.ok ? undefined : validation.error;
-}
-
 const branches = [
   fn('test'),
   fn('yes', [], { when: 'test' }),

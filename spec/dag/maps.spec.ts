@@ -1,23 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { Dag, dag, type DagError, type FunctionSpec, tasks } from '../../lib/index.ts';
+import { Dag, dag, type FunctionSpec, tasks } from '../../lib/index.ts';
 import { compile } from '../../lib/dag/compile.ts';
 import { thrownBy } from '../support/handoff.ts';
+import { check, code, dagOf, fn } from '../support/specs.ts';
 
 const t = tasks<typeof import('../fixtures/tasks.ts')>(new URL('../fixtures/tasks.ts', import.meta.url));
-const code = { module: 'file:///tasks.js', export: 'fn' };
-const fn = (id: string, args: FunctionSpec['args'] = [], more: Partial<FunctionSpec> = {}): FunctionSpec => ({
-  id,
-  code,
-  args,
-  ...more,
-});
-const dagOf = (...functions: FunctionSpec[]): Dag => functions.reduce((made, spec) => made.add(spec), new Dag('d'));
-
-function check(...functions: FunctionSpec[]): DagError | undefined {
-  const validation = dagOf(...functions).validate();
-  return validation.ok ? undefined : validation.error;
-}
-
 describe('maps in the struct form', () => {
   it('are refused without a list, and where their elements could not run', () => {
     const list = fn('list');

@@ -69,6 +69,7 @@ const types: Readonly<Record<string, Readonly<Record<string, Options>>>> = {
   },
   'lib/runtime/options/plan-options.ts': { PlanOptions: planSchema },
   'lib/runtime/options/transport-options.ts': {
+    CommonTransportOptions: tcpTransportSchema,
     TcpTransportOptions: tcpTransportSchema,
     NatsTransportOptions: natsTransportSchema,
   },

@@ -6,13 +6,14 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { CachedResult, CacheStats, CacheStore, ResultToCache } from '../cache-store.ts';
 import { withChecksum, withoutChecksum } from '../inline-bytes.ts';
 import { wallClock } from '../wall-clock.ts';
 import { BlobFiles } from './blob-files.ts';
 import { sqlite } from './sqlite-module.ts';
 import { isDamage, newerVersion, storeFailed } from './store-error.ts';
+import { Statements } from './statements.ts';
 
 export interface SqliteCacheOptions {
   /** The folder. It is created if it is missing. */
@@ -72,7 +73,7 @@ export class SqliteCache implements CacheStore {
   readonly #options: SqliteCacheOptions;
   readonly #database: DatabaseSync;
   readonly #blobs: BlobFiles;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: Statements;
   readonly #used = new Set<string>();
   /** The size of all results, as far as this process knows. */
   #bytes = 0;
@@ -94,6 +95,7 @@ export class SqliteCache implements CacheStore {
     } catch (error) {
       throw storeFailed('cache', path, 'opened', error);
     }
+    this.#statements = new Statements(this.#database);
     this.#blobs = new BlobFiles(join(path, 'cache'), false);
     this.#bytes = this.#sum();
   }
@@ -131,7 +133,7 @@ export class SqliteCache implements CacheStore {
         const now = wallClock();
         for (const [{ key, identity, isTruthy, bytes }, blob] of rows) {
           const size = bytes.length + rowBytes;
-          this.#run(
+          this.#statements.run(
             `INSERT OR REPLACE INTO results (key, identity, is_truthy, stored_at, used_at, size, blob, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
             key,
             identity,
@@ -154,7 +156,9 @@ export class SqliteCache implements CacheStore {
 
   async read({ key, identity }: CachedResult): Promise<Uint8Array | undefined> {
     try {
-      const row = this.#statement('SELECT blob, bytes FROM results WHERE key = ? AND identity = ?').get(key, identity);
+      const row = this.#statements
+        .of('SELECT blob, bytes FROM results WHERE key = ? AND identity = ?')
+        .get(key, identity);
       if (row === undefined) return undefined;
       const blob = row['blob'] as string | null;
       const bytes = blob === null ? withoutChecksum(row['bytes'] as Uint8Array) : await this.#blobs.get(blob);
@@ -167,9 +171,9 @@ export class SqliteCache implements CacheStore {
 
   async stats(): Promise<CacheStats> {
     try {
-      const { results, bytes } = this.#statement(
-        'SELECT count(*) AS results, coalesce(sum(size), 0) AS bytes FROM results',
-      ).get() as {
+      const { results, bytes } = this.#statements
+        .of('SELECT count(*) AS results, coalesce(sum(size), 0) AS bytes FROM results')
+        .get() as {
         results: number;
         bytes: number;
       };
@@ -181,7 +185,7 @@ export class SqliteCache implements CacheStore {
 
   async clear(): Promise<number> {
     try {
-      const count = this.#write(() => Number(this.#run('DELETE FROM results').changes));
+      const count = this.#write(() => Number(this.#statements.run('DELETE FROM results').changes));
       this.#bytes = 0;
       this.#used.clear();
       await rm(join(this.#options.path, 'cache'), { recursive: true, force: true });
@@ -223,30 +227,30 @@ export class SqliteCache implements CacheStore {
     let bytes = this.#sum(); // what was replaced counts no more
     const old: string[] = [];
     const blobs = new Set<string>();
-    for (const row of this.#statement('SELECT key, size, blob FROM results ORDER BY used_at').iterate()) {
+    for (const row of this.#statements.of('SELECT key, size, blob FROM results ORDER BY used_at').iterate()) {
       if (bytes <= maxBytes * afterEviction) break;
       bytes -= row['size'] as number;
       old.push(row['key'] as string);
       if (row['blob'] !== null) blobs.add(row['blob'] as string);
     }
-    for (const key of old) this.#run('DELETE FROM results WHERE key = ?', key);
+    for (const key of old) this.#statements.run('DELETE FROM results WHERE key = ?', key);
     this.#bytes = bytes;
     return [...blobs].filter((blob) => !this.#isUsed(blob));
   }
 
   #isUsed(blob: string): boolean {
-    return this.#statement('SELECT 1 FROM results WHERE blob = ? LIMIT 1').get(blob) !== undefined;
+    return this.#statements.of('SELECT 1 FROM results WHERE blob = ? LIMIT 1').get(blob) !== undefined;
   }
 
   #hasChangedElsewhere(): boolean {
-    const version = Number(this.#statement('PRAGMA data_version').get()!['data_version']);
+    const version = Number(this.#statements.of('PRAGMA data_version').get()!['data_version']);
     if (version === this.#dataVersion) return false;
     this.#dataVersion = version;
     return true;
   }
 
   #sum(): number {
-    return Number(this.#statement('SELECT coalesce(sum(size), 0) AS bytes FROM results').get()!['bytes']);
+    return Number(this.#statements.of('SELECT coalesce(sum(size), 0) AS bytes FROM results').get()!['bytes']);
   }
 
   #writeUse(): void {
@@ -255,15 +259,15 @@ export class SqliteCache implements CacheStore {
 
   #touch(): void {
     const now = wallClock();
-    for (const key of this.#used) this.#run('UPDATE results SET used_at = ? WHERE key = ?', now, key);
+    for (const key of this.#used) this.#statements.run('UPDATE results SET used_at = ? WHERE key = ?', now, key);
     this.#used.clear();
   }
 
   /** Deletes a result whose bytes cannot be read, and all others with the same bytes. */
   #forget(key: string, blob: string | null): void {
     this.#write(() => {
-      if (blob === null) this.#run('DELETE FROM results WHERE key = ?', key);
-      else this.#run('DELETE FROM results WHERE blob = ?', blob);
+      if (blob === null) this.#statements.run('DELETE FROM results WHERE key = ?', key);
+      else this.#statements.run('DELETE FROM results WHERE blob = ?', blob);
     });
     if (blob !== null) void this.#blobs.delete(blob).catch(() => {});
   }
@@ -280,36 +284,12 @@ export class SqliteCache implements CacheStore {
   }
 
   #columns(sql: string, key: string): Columns | undefined {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#database.prepare(sql);
-      statement.setReturnArrays(true); // faster than objects
-      this.#statements.set(sql, statement);
-    }
-    return statement.get(key) as unknown as Columns | undefined;
-  }
-
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) this.#statements.set(sql, (statement = this.#database.prepare(sql)));
-    return statement;
-  }
-
-  #run(sql: string, ...values: (string | number | null | Uint8Array)[]): ReturnType<StatementSync['run']> {
-    return this.#statement(sql).run(...values);
+    return this.#statements.of(sql, true).get(key) as unknown as Columns | undefined;
   }
 
   #write<Value>(work: () => Value): Value {
     this.#endReading();
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      const value = work();
-      this.#database.exec('COMMIT');
-      return value;
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw error;
-    }
+    return this.#statements.write(work);
   }
 
   #failed(what: string, error: unknown): Error {

@@ -6,7 +6,7 @@
  */
 import { mkdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { HandoffError } from '../../core/errors.ts';
 import { wallClock } from '../wall-clock.ts';
 import type { Change, Claim, Journal, NewRun, RunFilter, RunState, RunSummaryRow } from '../journal.ts';
@@ -17,6 +17,7 @@ import { migrations, schemaVersion } from './schema.ts';
 import { SqliteCache } from './sqlite-cache.ts';
 import { sqlite } from './sqlite-module.ts';
 import { newerVersion, storeFailed } from './store-error.ts';
+import { Statements } from './statements.ts';
 
 export interface SqliteJournalOptions {
   /** The folder. It is created if it is missing. */
@@ -59,7 +60,7 @@ export class SqliteJournal implements Journal {
   readonly #database: DatabaseSync;
   readonly #lock: OwnerLock;
   readonly #blobs: BlobFiles;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: Statements;
 
   /** @throws `JOURNAL_FAILED` when the folder or the database cannot be used */
   constructor(options: SqliteJournalOptions) {
@@ -77,6 +78,7 @@ export class SqliteJournal implements Journal {
       throw this.#failed('opened', error);
     }
     this.#database = database;
+    this.#statements = new Statements(database);
     this.#blobs = new BlobFiles(join(path, 'blobs'), sync === 'full');
   }
 
@@ -87,14 +89,14 @@ export class SqliteJournal implements Journal {
   async submit({ runId, dagId, functions }: NewRun, chunk: Uint8Array): Promise<boolean> {
     return this.#write(() => {
       if (this.#row(runId) !== undefined) return false;
-      this.#run(
+      this.#statements.run(
         `INSERT INTO runs (run_id, dag_id, state, submitted_at, functions, position) VALUES (?, ?, 'queued', ?, ?, 1)`,
         runId,
         dagId,
         wallClock(),
         functions,
       );
-      this.#run('INSERT INTO log (run_id, position, chunk) VALUES (?, 0, ?)', runId, chunk);
+      this.#statements.run('INSERT INTO log (run_id, position, chunk) VALUES (?, 0, ?)', runId, chunk);
       return true;
     });
   }
@@ -105,14 +107,19 @@ export class SqliteJournal implements Journal {
       if (row === undefined || row.ended_at !== null) return undefined;
       if (row.owner !== null && this.#lock.lives(row.owner)) return undefined;
       const term = row.term + 1;
-      this.#run(`UPDATE runs SET state = 'running', owner = ?, term = ? WHERE run_id = ?`, this.owner, term, runId);
+      this.#statements.run(
+        `UPDATE runs SET state = 'running', owner = ?, term = ? WHERE run_id = ?`,
+        this.owner,
+        term,
+        runId,
+      );
       return { runId, term, position: row.position };
     });
   }
 
   async append(claim: Claim, chunk: Uint8Array, { done, cached, failed, state }: Change): Promise<void> {
     this.#write(() => {
-      const { changes } = this.#run(
+      const { changes } = this.#statements.run(
         `UPDATE runs SET position = position + 1, done = coalesce(?, done), cached = coalesce(?, cached),
            failed = coalesce(?, failed),
            state = coalesce(?, state), ended_at = ?, owner = CASE WHEN ? THEN NULL ELSE owner END
@@ -129,14 +136,19 @@ export class SqliteJournal implements Journal {
         claim.position,
       );
       if (changes !== 1) throw fenced(claim.runId);
-      this.#run('INSERT INTO log (run_id, position, chunk) VALUES (?, ?, ?)', claim.runId, claim.position, chunk);
+      this.#statements.run(
+        'INSERT INTO log (run_id, position, chunk) VALUES (?, ?, ?)',
+        claim.runId,
+        claim.position,
+        chunk,
+      );
     });
     claim.position++;
   }
 
   async release({ runId, term }: Claim): Promise<void> {
     this.#write(() =>
-      this.#run(
+      this.#statements.run(
         `UPDATE runs SET state = 'queued', owner = NULL WHERE run_id = ? AND owner = ? AND term = ? AND ended_at IS NULL`,
         runId,
         this.owner,
@@ -149,11 +161,11 @@ export class SqliteJournal implements Journal {
     return this.#write(() => {
       const row = this.#row(runId);
       if (row === undefined || row.ended_at === null) return false;
-      this.#run(
+      this.#statements.run(
         `UPDATE runs SET state = 'queued', ended_at = NULL, owner = NULL, is_cancelled = 0, position = position + 1 WHERE run_id = ?`,
         runId,
       );
-      this.#run('INSERT INTO log (run_id, position, chunk) VALUES (?, ?, ?)', runId, row.position, chunk);
+      this.#statements.run('INSERT INTO log (run_id, position, chunk) VALUES (?, ?, ?)', runId, row.position, chunk);
       return true;
     });
   }
@@ -180,9 +192,9 @@ export class SqliteJournal implements Journal {
       const inTable = state === 'orphaned' ? 'running' : state;
       const found: RunSummaryRow[] = [];
       const alive = new Map<string, boolean>();
-      const rows = this.#statement(
-        `SELECT * FROM runs WHERE (? IS NULL OR state = ?) AND submitted_at < ? ORDER BY submitted_at DESC, run_id`,
-      ).iterate(inTable ?? null, inTable ?? null, before);
+      const rows = this.#statements
+        .of(`SELECT * FROM runs WHERE (? IS NULL OR state = ?) AND submitted_at < ? ORDER BY submitted_at DESC, run_id`)
+        .iterate(inTable ?? null, inTable ?? null, before);
       for (const row of rows) {
         const summary = this.#toSummary(row as unknown as Row, alive);
         if (state === undefined || summary.state === state) found.push(summary);
@@ -196,7 +208,7 @@ export class SqliteJournal implements Journal {
     return this.#write(() => {
       const row = this.#row(runId);
       if (row === undefined || row.ended_at !== null) return false;
-      this.#run('UPDATE runs SET is_cancelled = 1 WHERE run_id = ?', runId);
+      this.#statements.run('UPDATE runs SET is_cancelled = 1 WHERE run_id = ?', runId);
       return true;
     });
   }
@@ -206,7 +218,7 @@ export class SqliteJournal implements Journal {
   }
 
   async putBlob(runId: string, hash: string, bytes: Uint8Array): Promise<void> {
-    this.#write(() => this.#run('INSERT OR IGNORE INTO blobs (hash, run_id) VALUES (?, ?)', hash, runId));
+    this.#write(() => this.#statements.run('INSERT OR IGNORE INTO blobs (hash, run_id) VALUES (?, ?)', hash, runId));
     try {
       await this.#blobs.put(hash, bytes);
     } catch (error) {
@@ -257,7 +269,7 @@ export class SqliteJournal implements Journal {
         for (const { hash } of this.#all('SELECT hash FROM blobs WHERE run_id = ?', runId as string))
           hashes.add(hash as string);
         for (const table of ['runs', 'log', 'blobs'])
-          this.#run(`DELETE FROM ${table} WHERE run_id = ?`, runId as string);
+          this.#statements.run(`DELETE FROM ${table} WHERE run_id = ?`, runId as string);
       }
       const free = [...hashes].filter(
         (hash) => this.#all('SELECT 1 FROM blobs WHERE hash = ? LIMIT 1', hash).length === 0,
@@ -276,7 +288,7 @@ export class SqliteJournal implements Journal {
   }
 
   #row(runId: string): Row | undefined {
-    return this.#statement('SELECT * FROM runs WHERE run_id = ?').get(runId) as Row | undefined;
+    return this.#statements.of('SELECT * FROM runs WHERE run_id = ?').get(runId) as Row | undefined;
   }
 
   /** @param alive whether owners live, as far as that is known */
@@ -298,18 +310,8 @@ export class SqliteJournal implements Journal {
     };
   }
 
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) this.#statements.set(sql, (statement = this.#database.prepare(sql)));
-    return statement;
-  }
-
-  #run(sql: string, ...values: (string | number | null | Uint8Array)[]): ReturnType<StatementSync['run']> {
-    return this.#statement(sql).run(...values);
-  }
-
   #all(sql: string, ...values: (string | number)[]): Record<string, unknown>[] {
-    return this.#statement(sql).all(...values);
+    return this.#statements.of(sql).all(...values);
   }
 
   #read<Value>(work: () => Value): Value {
@@ -320,18 +322,9 @@ export class SqliteJournal implements Journal {
     }
   }
 
-  /** One transaction. Nothing of it remains when it throws. */
   #write<Value>(work: () => Value): Value {
     try {
-      this.#database.exec('BEGIN IMMEDIATE');
-      try {
-        const value = work();
-        this.#database.exec('COMMIT');
-        return value;
-      } catch (error) {
-        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-        throw error;
-      }
+      return this.#statements.write(work);
     } catch (error) {
       throw this.#failed('written', error);
     }

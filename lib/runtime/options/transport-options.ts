@@ -9,36 +9,8 @@ import { tcpOptions, type TlsOptions } from '../../hosts/transport/tcp/schema.ts
 import { isSecret, minSecretChars, secretExpected } from '../../hosts/transport/tcp/secret.ts';
 import { natsFromEnvironment, tcpFromEnvironment } from './transport-environment.ts';
 
-export interface TcpTransportOptions {
-  /** `'tcp'`. */
-  readonly type: 'tcp';
-  /**
-   * The address to listen on; `'unix:/path'` is a Unix socket with mode 0600, which only you can open. Every user of
-   * this machine can reach the default: without a `secret` each of them can run code as you. Addresses that other
-   * machines can reach need a `secret`. Default `'127.0.0.1'`. Environment: `HANDOFF_HOST`.
-   */
-  readonly host?: string | undefined;
-  /**
-   * The port to listen on; 0: any free port. Not allowed with a Unix socket. Default: 0, or no listening if `join` is
-   * given. Environment: `HANDOFF_PORT`.
-   */
-  readonly port?: number | undefined;
-  /**
-   * Addresses of cluster members, as `host:port` or `unix:/path`; one is enough to find all others. Default: none.
-   * Environment: `HANDOFF_JOIN`.
-   */
-  readonly join?: readonly string[] | undefined;
-  /**
-   * A secret shared by all hosts of the cluster: long and random, at least 16 characters. It is the TLS key between
-   * hosts, so traffic is encrypted. Not used on Unix sockets. Environment: `HANDOFF_SECRET`, `HANDOFF_SECRET_FILE`.
-   */
-  readonly secret?: string | undefined;
-  /**
-   * Mutual TLS: each host proves itself with a certificate signed by `ca`; `{ cert, key, ca }`, each PEM. With a
-   * `secret`, hosts prove both. Not used on Unix sockets. Environment: `HANDOFF_TLS_CERT`, `HANDOFF_TLS_KEY`,
-   * `HANDOFF_TLS_CA`.
-   */
-  readonly tls?: TlsOptions | undefined;
+/** What a transport to other hosts takes, whatever carries the messages. */
+export interface CommonTransportOptions {
   /**
    * The address at which others reach this host, if it differs from where it listens. Default: where it listens.
    * Environment: `HANDOFF_ADVERTISE`.
@@ -72,7 +44,39 @@ export interface TcpTransportOptions {
   readonly root?: string | undefined;
 }
 
-export interface NatsTransportOptions {
+export interface TcpTransportOptions extends CommonTransportOptions {
+  /** `'tcp'`. */
+  readonly type: 'tcp';
+  /**
+   * The address to listen on; `'unix:/path'` is a Unix socket with mode 0600, which only you can open. Every user of
+   * this machine can reach the default: without a `secret` each of them can run code as you. Addresses that other
+   * machines can reach need a `secret`. Default `'127.0.0.1'`. Environment: `HANDOFF_HOST`.
+   */
+  readonly host?: string | undefined;
+  /**
+   * The port to listen on; 0: any free port. Not allowed with a Unix socket. Default: 0, or no listening if `join` is
+   * given. Environment: `HANDOFF_PORT`.
+   */
+  readonly port?: number | undefined;
+  /**
+   * Addresses of cluster members, as `host:port` or `unix:/path`; one is enough to find all others. Default: none.
+   * Environment: `HANDOFF_JOIN`.
+   */
+  readonly join?: readonly string[] | undefined;
+  /**
+   * A secret shared by all hosts of the cluster: long and random, at least 16 characters. It is the TLS key between
+   * hosts, so traffic is encrypted. Not used on Unix sockets. Environment: `HANDOFF_SECRET`, `HANDOFF_SECRET_FILE`.
+   */
+  readonly secret?: string | undefined;
+  /**
+   * Mutual TLS: each host proves itself with a certificate signed by `ca`; `{ cert, key, ca }`, each PEM. With a
+   * `secret`, hosts prove both. Not used on Unix sockets. Environment: `HANDOFF_TLS_CERT`, `HANDOFF_TLS_KEY`,
+   * `HANDOFF_TLS_CA`.
+   */
+  readonly tls?: TlsOptions | undefined;
+}
+
+export interface NatsTransportOptions extends CommonTransportOptions {
   /** `'nats'`. */
   readonly type: 'nats';
   /**
@@ -118,39 +122,8 @@ export interface NatsTransportOptions {
    * can reach need a `secret`. Default `'127.0.0.1'`. Environment: `HANDOFF_HOST`.
    */
   readonly host?: string | undefined;
-  /** The port for it; 0: any free port. Default 0. Environment: `HANDOFF_PORT`. */
+  /** The port for it. With 0, the system chooses a free one. Default 0. Environment: `HANDOFF_PORT`. */
   readonly port?: number | undefined;
-  /**
-   * The address at which others reach this host, if it differs from where it listens. Default: where it listens.
-   * Environment: `HANDOFF_ADVERTISE`.
-   */
-  readonly advertise?: string | undefined;
-  /**
-   * The maximum frame size, at least 1024, in bytes. Two hosts use the smaller of theirs. Messages and results may be
-   * larger than a frame. Default 16 MiB.
-   */
-  readonly maxFrameBytes?: number | undefined;
-  /** Time between heartbeats, in ms. Default 1,000 ms. */
-  readonly heartbeatInterval?: number | undefined;
-  /** Silence after which a host is considered lost, in ms. Default: five heartbeat intervals. */
-  readonly heartbeatTimeout?: number | undefined;
-  /**
-   * How long a lost host may take to reconnect, in ms. Functions that only it can run wait. It is also how long the
-   * main thread of a host may be busy while its process sends heartbeats. 0: no waiting. Default 30,000 ms.
-   */
-  readonly reconnectTimeout?: number | undefined;
-  /** How long `Handoff.start` tries to join, in ms. Default 5,000 ms. */
-  readonly joinTimeout?: number | undefined;
-  /**
-   * How long `stop` waits for other hosts to finish their functions here and fetch their results, in ms. Default 30,000
-   * ms.
-   */
-  readonly drainTimeout?: number | undefined;
-  /**
-   * The folder that contains the modules of functions, with the same relative paths on all hosts. Default: the working
-   * directory. Environment: `HANDOFF_ROOT`.
-   */
-  readonly root?: string | undefined;
 }
 
 export type TransportOptions = TcpTransportOptions | NatsTransportOptions;
@@ -234,7 +207,7 @@ export const natsTransportSchema = optionSet(
       },
     ),
     port: option(portNumber, {
-      description: 'The port for it; 0: any free port.',
+      description: 'The port for it. With 0, the system chooses a free one.',
       default: 0,
       environment: ['HANDOFF_PORT'],
       flags: ['--listen'],

@@ -8,6 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { ConnectionOptions, Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { HandoffError } from '../../../core/errors.ts';
+import { optionalPackage } from '../../../core/optional-package.ts';
 import type { NatsSettings } from './options.ts';
 
 export const clientPackage = '@nats-io/transport-node';
@@ -108,7 +109,8 @@ export class Broker {
     if (this.#violation !== undefined)
       throw new HandoffError(
         'UNAUTHORIZED',
-        `the NATS server does not let this host use a subject that it needs: ${this.#violation}. Allow it to publish and subscribe to all subjects of its namespace, NAMESPACE.>`,
+        `the NATS server does not let this host use a subject that it needs: ${this.#violation}. ` +
+          'Allow it to publish and subscribe to all subjects of its namespace, NAMESPACE.>',
       );
   }
 
@@ -140,17 +142,12 @@ export class Broker {
   }
 }
 
-async function load(): Promise<Client> {
-  try {
-    return await import('@nats-io/transport-node');
-  } catch (cause) {
-    throw new HandoffError(
-      'INVALID_OPTION',
-      `transport { type: 'nats' } needs the package ${clientPackage}, which cannot be loaded. Run: npm install ${clientPackage}`,
-      { option: 'transport', cause },
-    );
-  }
-}
+const load = (): Promise<Client> =>
+  optionalPackage(
+    clientPackage,
+    { who: "transport { type: 'nats' }", option: 'transport' },
+    () => import('@nats-io/transport-node'),
+  );
 
 function received(message: Msg): BrokerMessage {
   const { subject, reply, data } = message;
@@ -233,7 +230,8 @@ function connectError(cause: unknown, servers: NatsSettings['servers']): Handoff
   if (message.includes("does not support 'tls'"))
     return new HandoffError(
       'UNAUTHORIZED',
-      `the NATS server at ${where} does not use TLS, but this host requires it. Leave out tls, and use nats:// instead of tls://, or configure TLS on the server`,
+      `the NATS server at ${where} does not use TLS, but this host requires it. ` +
+        'Leave out tls, and use nats:// instead of tls://, or configure TLS on the server',
       { cause },
     );
   if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_SSL|ERR_TLS/.test(code) || /certificate|SSL|TLS/i.test(message))
@@ -245,7 +243,8 @@ function connectError(cause: unknown, servers: NatsSettings['servers']): Handoff
   if (name === 'TimeoutError' || /^timeout$/i.test(message))
     return new HandoffError(
       'NODE_DOWN',
-      `the NATS server at ${where} does not complete the connection in time. If it requires certificates of its clients, set tls: { cert, key }; otherwise see its log`,
+      `the NATS server at ${where} does not complete the connection in time. ` +
+        'If it requires certificates of its clients, set tls: { cert, key }; otherwise see its log',
       { cause },
     );
   return new HandoffError(

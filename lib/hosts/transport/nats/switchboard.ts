@@ -96,14 +96,7 @@ export class Switchboard {
       refused(error);
     };
     const { version, window } = request;
-    if (version !== packetVersion)
-      return refuse(
-        Refusal.none,
-        new HandoffError(
-          'VERSION_MISMATCH',
-          `the host at ${reply} speaks version ${version} of the messages through a broker, this host version ${packetVersion}. Install the same version of handoffjs on both`,
-        ),
-      );
+    if (version !== packetVersion) return refuse(Refusal.none, otherVersion(`the host at ${reply}`, version));
     if (request.hasSecret !== hasSecret)
       return refuse(
         hasSecret ? Refusal.secretMissing : Refusal.secretUnknown,
@@ -180,11 +173,7 @@ export class Switchboard {
 /** @returns the window of the other host */
 function readAnswer(kind: number, body: Uint8Array, hasSecret: boolean, peerName: string): number {
   const version = body[0];
-  if (version !== undefined && version !== packetVersion)
-    throw new HandoffError(
-      'VERSION_MISMATCH',
-      `${peerName} speaks version ${version} of the messages through a broker, this host version ${packetVersion}. Install the same version of handoffjs on both`,
-    );
+  if (version !== undefined && version !== packetVersion) throw otherVersion(peerName, version);
   if (kind === Packet.refuse) throw refusedBy(peerName, body[1] ?? Refusal.other);
   const opening = decodeOpening(body);
   if (opening === undefined || opening.window < minWindowBytes || opening.hasSecret !== hasSecret)
@@ -193,4 +182,9 @@ function readAnswer(kind: number, body: Uint8Array, hasSecret: boolean, peerName
       `${peerName} sent an answer that is not valid. Install the same version of handoffjs on both hosts`,
     );
   return opening.window;
+}
+
+function otherVersion(peerName: string, version: number): HandoffError {
+  const versions = `speaks version ${version} of the messages through a broker, this host version ${packetVersion}`;
+  return new HandoffError('VERSION_MISMATCH', `${peerName} ${versions}. Install the same version of handoffjs on both`);
 }
