@@ -48,13 +48,15 @@ export function causeOf(functionId: string, failure: Failure): unknown {
     case 'too-many':
       return new HandoffError(
         'TOO_MANY_FUNCTIONS',
-        `Function ${JSON.stringify(functionId)}: with what this function adds, the run would have ${failure.count} functions, and maxFunctions allows ${failure.limit}. Raise maxFunctions, or let each function do more.`,
+        `Function ${JSON.stringify(functionId)}: with what this function adds, the run would have ${failure.count} functions, ` +
+          `and maxFunctions allows ${failure.limit}. Raise maxFunctions, or let each function do more.`,
         { functionId },
       );
     case 'too-deep':
       return new HandoffError(
         'TOO_MANY_FUNCTIONS',
-        `Function ${JSON.stringify(functionId)} answered with a graph inside of ${failure.limit} others, which is the limit. Expand less deeply: let one graph do more.`,
+        `Function ${JSON.stringify(functionId)} answered with a graph inside of ${failure.limit} others, which is the limit. ` +
+          'Expand less deeply: let one graph do more.',
         { functionId },
       );
     case 'too-large':

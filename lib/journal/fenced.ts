@@ -4,7 +4,8 @@ import { HandoffError } from '../core/errors.ts';
 export function fenced(runId: string): HandoffError {
   return new HandoffError(
     'FENCED',
-    `Another process has taken over run ${JSON.stringify(runId)}, because this one seemed to be gone. Nothing more of this process is recorded. Await the run there, or attach to it.`,
+    `Another process has taken over run ${JSON.stringify(runId)}, because this one seemed to be gone. ` +
+      'Nothing more of this process is recorded. Await the run there, or attach to it.',
     { runId },
   );
 }

@@ -165,7 +165,7 @@ export class PostgresJournal implements Journal {
     return this.#release(runId, term);
   }
 
-  /** @param term undefined: any */
+  /** @param term that the run must have; undefined if it does not matter */
   async #release(runId: string, term: number | undefined): Promise<void> {
     await this.#database.rows(
       'written',

@@ -76,7 +76,8 @@ export class DirectBulk {
     if (!this.#isRequired) return undefined;
     throw new HandoffError(
       'NODE_DOWN',
-      `the host at ${address} cannot be reached directly${holder === undefined ? '' : ` at ${holder.address}`}, as the option bulk: 'direct' requires: ${error.message}. Set host, port and advertise there, or bulk: 'auto'`,
+      `the host at ${address} cannot be reached directly${holder === undefined ? '' : ` at ${holder.address}`}, ` +
+        `as the option bulk: 'direct' requires: ${error.message}. Set host, port and advertise there, or bulk: 'auto'`,
       { cause: error },
     );
   }

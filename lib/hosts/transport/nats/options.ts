@@ -78,7 +78,9 @@ export function resolveNatsOptions(given: NatsOptions): NatsSettings {
   if (secret === undefined && !isProven && away !== undefined)
     throw new HandoffError(
       'INVALID_OPTION',
-      `${where}: the server at ${away.host} can be reached by other machines, so it requires a secret or credentials: without them, anyone who can reach the server could run code here. Set secret, or user and pass, token, nkey, creds, or tls with cert and key`,
+      `${where}: the server at ${away.host} can be reached by other machines, so it requires a secret or credentials: ` +
+        'without them, anyone who can reach the server could run code here. ' +
+        'Set secret, or user and pass, token, nkey, creds, or tls with cert and key',
       { option: 'secret' },
     );
   return {
