@@ -1,5 +1,6 @@
 /** Exit codes, and how the command prints errors. */
 import { HandoffError, isHandoffError, type ErrorCode } from '../core/errors.ts';
+import { userStackOf } from '../core/user-stack.ts';
 import { printableLines } from './printable.ts';
 
 export const ExitCode = {
@@ -68,6 +69,7 @@ export function describeError(error: unknown): string {
 /** The reason for an error: the stack of user code, or the cause if the message does not contain it. */
 function reasonOf({ cause, message, functionId, module }: HandoffError): string | undefined {
   if (!(cause instanceof Error) || cause instanceof HandoffError) return undefined;
-  if (functionId !== undefined || module !== undefined) return cause.stack ?? cause.message;
+  if (functionId !== undefined || module !== undefined)
+    return cause.stack === undefined ? cause.message : userStackOf(cause.stack);
   return message.includes(cause.message) ? undefined : cause.message;
 }

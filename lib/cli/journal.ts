@@ -45,7 +45,8 @@ export function listRuns(flags: RunsFlags): Promise<number> {
       ...(limit !== undefined && { limit: toNumber('--limit', limit) }),
     });
     if (flags.json === true) print(toJson(rows));
-    else if (rows.length === 0) process.stderr.write('The journal has no such run.\n');
+    else if (rows.length === 0)
+      process.stderr.write(`The journal has no ${state === undefined ? 'runs' : `${state} runs`}.\n`);
     else print(toTable(['run', 'DAG', 'state', 'done', 'submitted', 'took'], rows.map(toRow)));
     return ExitCode.done;
   });

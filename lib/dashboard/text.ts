@@ -4,6 +4,7 @@
  */
 import { inspect } from 'node:util';
 import { cut } from '../core/cut.ts';
+import { userStackOf } from '../core/user-stack.ts';
 import type { ErrorView } from './protocol.ts';
 
 const maxChars = { text: 1000, stack: 20_000 } as const;
@@ -31,7 +32,7 @@ export function toErrorView(error: unknown, depth = 5, length: number = maxChars
       name: textOf(name),
       message: cut(String(message), length),
       ...(typeof code === 'string' && { code: textOf(code) }),
-      ...(typeof stack === 'string' && { stack: cut(stack, length) }),
+      ...(typeof stack === 'string' && { stack: cut(userStackOf(stack), length) }),
       ...(cause !== undefined && depth > 0 && { cause: toErrorView(cause, depth - 1, length / 2) }),
     };
   } catch {
