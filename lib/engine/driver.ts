@@ -521,7 +521,10 @@ export class Driver {
     const error = causeOf(run.plan.entries[failed.index]!.id, failed.failure);
     const value = { ok: false, error };
     const data = encode(value);
-    this.#runs.get(run.id)!.results.put(failed.index, data === undefined ? value : new Payload(data));
+    const active = this.#runs.get(run.id)!;
+    active.awaited.delete(failed.index); // the result that it may have had was lost
+    this.#release(run.id, [failed.index]);
+    active.results.put(failed.index, data === undefined ? value : new Payload(data));
     this.#observer.failed(run, failed);
   }
 

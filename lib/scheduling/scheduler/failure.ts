@@ -75,6 +75,29 @@ function ownerAround(run: Run, i: number): number {
   return spanOf(run, i)?.owner ?? i;
 }
 
+/** The element whose result is the error of a function that failed for good: itself, or one around it; -1: none. */
+export function settlingElement(run: Run, i: number): number {
+  return spanOf(run, i)?.map.settle === true ? i : settlingAround(run, i);
+}
+
+/** Whether a function is part of the graph of an element whose result is an error by now. No function is left there. */
+export function isInSettled(run: Run, i: number): boolean {
+  for (let at = expansionOf(run, i); at !== undefined; at = expansionOf(run, ownerAround(run, at.owner)))
+    if (at.isSettled && at.left === 0) return true;
+  return false;
+}
+
+/**
+ * The result of an element that was done is lost for good, or a result that it is made of. Its error takes the place of
+ * the result.
+ */
+export function settleDone(run: Run, element: number, failure: Failure, out: Command[]): void {
+  const graph = expansionOfOwner(run, element);
+  if (graph !== undefined) graph.isSettled = true;
+  const failed = { index: element, attempts: run.attempts[element]!, node: run.node[element]!, failure };
+  out.push({ type: 'Settled', run, failed });
+}
+
 /** A function failed inside an element of a map that settles: its error is the result of the element. */
 function settleAround(state: State, run: Run, failed: FunctionFailure, element: number, out: Command[]): void {
   giveUpDependents(state, run, failed.index, out, element);

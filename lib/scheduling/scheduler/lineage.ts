@@ -10,12 +10,13 @@
  *
  * A loss is not a failure of the function and has its own limit. It counts only for functions whose own result was
  * lost, not for those that run again for them. A function that is not idempotent never runs again: the loss of its
- * result ends the run.
+ * result ends the run. If a result cannot be made again, neither are its inputs.
  */
 import type { Command } from './commands.ts';
 import type { EventOf } from './events.ts';
-import { failForGood } from './failure.ts';
-import { failAsBegun, isOnce } from './once.ts';
+import { failForGood, isInSettled, settleDone, settlingElement } from './failure.ts';
+import type { Failure } from './outcome.ts';
+import { isOnce } from './once.ts';
 import { elementsOf, expansionOf, expansionOfOwner, functionAt, inputsOf, spanOf, spanOfOwner } from './growth.ts';
 import type { Span } from './span.ts';
 import { enqueue, makeReady } from './ready.ts';
@@ -29,27 +30,35 @@ export function resultsLost(state: State, { run: id, indexes }: EventOf<'Results
   if (run === undefined || run.outcome !== undefined) return;
   const again: number[] = [];
   for (const i of indexes) run.held.delete(i);
-  const stack = indexes.filter((i) => run.status[i] === Status.done && isNeeded(run, i));
+  const settled = new Map<number, Failure>();
+  const stack = indexes.filter((i) => run.status[i] === Status.done && isNeeded(run, i) && !isInSettled(run, i));
   for (const i of new Set(stack)) run.losses.set(i, lossesOf(run, i) + 1);
   for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
-    if (run.status[i] === Status.done) makeAgain(run, i, again, stack);
+    if (run.status[i] !== Status.done) continue;
+    const failure = whyNotAgain(state, run, i);
+    const element = failure === undefined ? -1 : settlingElement(run, i);
+    if (element < 0 || run.status[element] !== Status.done) makeAgain(run, i, again, stack, failure === undefined);
+    else settled.set(element, failure!);
   }
+  if (again.length > 0) out.push({ type: 'Recompute', run, indexes: again });
+  for (const [element, failure] of settled) settleDone(run, element, failure, out);
   if (again.length === 0) return;
-  out.push({ type: 'Recompute', run, indexes: again });
   sortOut(state, run);
-  const limit = run.settings.maxResultLosses ?? defaultMaxResultLosses;
   for (const i of again) {
     if (run.status[i] !== Status.waiting) continue; // already given up together with another
-    if (isOnce(run.plan, i)) {
-      failAsBegun(state, run, i, true, out);
-      if (run.outcome !== undefined) return;
-    } else if (lossesOf(run, i) > limit || cannotBeMade(run, i)) {
-      failForGood(state, run, i, { kind: 'lost', times: lossesOf(run, i), limit }, out);
-      if (run.outcome !== undefined) return;
-    } else if (run.missing[i] === 0) {
-      makeReady(state, run, i, out);
-    }
+    const failure = whyNotAgain(state, run, i);
+    if (failure !== undefined) failForGood(state, run, i, failure, out);
+    else if (run.missing[i] === 0) makeReady(state, run, i, out);
+    if (run.outcome !== undefined) return;
   }
+}
+
+/** Why the result of a function cannot be made again; undefined if it can. */
+function whyNotAgain({ nodes }: State, run: Run, i: number): Failure | undefined {
+  if (isOnce(run.plan, i)) return { kind: 'begun', node: nodes[run.node[i]!]!.name, ended: true };
+  const limit = run.settings.maxResultLosses ?? defaultMaxResultLosses;
+  const times = lossesOf(run, i);
+  return times > limit || cannotBeMade(run, i) ? { kind: 'lost', times, limit } : undefined;
 }
 
 /** Whether a function has yet to read the result, or the run keeps it to the end. */
@@ -61,7 +70,8 @@ function lossesOf({ losses }: Run, i: number): number {
   return losses.get(i) ?? 0;
 }
 
-function makeAgain(run: Run, i: number, again: number[], stack: number[]): void {
+/** @param canRun whether it will read its inputs again */
+function makeAgain(run: Run, i: number, again: number[], stack: number[], canRun: boolean): void {
   const { plan, status, unread } = run;
   status[i] = Status.waiting;
   run.batch[i] = -1;
@@ -71,14 +81,15 @@ function makeAgain(run: Run, i: number, again: number[], stack: number[]): void 
   again.push(i);
   const span = spanOf(run, i);
   reopenGraph(run, i, again, stack);
-  if (span !== undefined) return makeElementAgain(run, i, span, again, stack);
-  missInputs(run, i);
-  if (unread === null) return; // all its inputs are kept to the end
+  if (span === undefined) missDependents(run, i);
+  else missElement(run, i, span, again, stack);
+  if (unread === null || !canRun) return; // without counts, all its inputs are kept to the end
+  if (span !== undefined) return void (span.source !== null && readAgain(run, span.source.base + i - span.base, stack));
   for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) readAgain(run, plan.deps[k]!, stack);
 }
 
 /** The dependents of a function miss an input again. */
-function missInputs(run: Run, i: number): void {
+function missDependents(run: Run, i: number): void {
   const { plan, missing } = run;
   for (let k = plan.outOffset[i]!; k < plan.outOffset[i + 1]!; k++) {
     const next = plan.outs[k]!;
@@ -112,11 +123,6 @@ function missElement(run: Run, i: number, span: Span, again: number[], stack: nu
   if (run.status[span.owner] === Status.done) reopen(run, span.owner, again, stack);
 }
 
-function makeElementAgain(run: Run, i: number, span: Span, again: number[], stack: number[]): void {
-  missElement(run, i, span, again, stack);
-  if (run.unread !== null && span.source !== null) readAgain(run, span.source.base + i - span.base, stack);
-}
-
 /** A function of a graph is made again, so the graph is not done any more. */
 function reopenGraph(run: Run, i: number, again: number[], stack: number[]): void {
   const expansion = expansionOf(run, i);
@@ -133,7 +139,7 @@ function reopen(run: Run, owner: number, again: number[], stack: number[]): void
   run.losses.set(owner, lossesOf(run, owner));
   again.push(owner);
   const span = spanOf(run, owner);
-  if (span === undefined) missInputs(run, owner);
+  if (span === undefined) missDependents(run, owner);
   else missElement(run, owner, span, again, stack);
   reopenGraph(run, owner, again, stack);
   if (run.unread === null || expansionOfOwner(run, owner) !== undefined) return; // its arguments are not read again

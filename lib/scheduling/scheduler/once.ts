@@ -44,11 +44,8 @@ export function putBackUnlessBegun(
   because?: string,
 ): void {
   if (!mayHaveBegun || run.outcome !== undefined || !isOnce(run.plan, i)) putBack(state, run, i, out);
-  else failAsBegun(state, run, i, false, out, because);
-}
-
-/** @param ended whether it is known to have returned a result */
-export function failAsBegun(state: State, run: Run, i: number, ended: boolean, out: Command[], because?: string): void {
-  run.batch[i] = -1;
-  failForGood(state, run, i, { kind: 'begun', node: state.nodes[run.node[i]!]!.name, ended, because }, out);
+  else {
+    run.batch[i] = -1;
+    failForGood(state, run, i, { kind: 'begun', node: state.nodes[run.node[i]!]!.name, ended: false, because }, out);
+  }
 }

@@ -32,9 +32,10 @@ export function isSkippedBy(run: Run, i: number, input: number): boolean {
 export function causesOfSkip(run: Run, i: number): number[] {
   if (spanOf(run, i) !== undefined) return []; // its map was not skipped
   const { status } = run;
-  return [...new Set(inputsOf(run, i))].filter(
+  const causes = inputsOf(run, i).filter(
     (dep) => isRefusedBy(run, i, dep) || (status[dep] === Status.skipped && isSkippedBy(run, i, dep)),
   );
+  return [...new Set(causes)];
 }
 
 /** Whether this input is the condition of a function, and does not hold. */

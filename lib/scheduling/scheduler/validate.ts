@@ -14,7 +14,7 @@ import { type Batch, type Thread, type Node, type Run, type State, Status } from
 export function validate(state: State): void {
   let idle = 0;
   for (const node of state.nodes) idle += validateNode(node);
-  expect(state.idle === idle, `state.idle is ${state.idle}, but ${idle} threads are idle`);
+  expect(state.idle === idle, () => `state.idle is ${state.idle}, but ${idle} threads are idle`);
   const threads = state.nodes.flatMap((node) => node.threads);
   const counts = {
     shared: state.nodes.reduce((sum, { shared }) => sum + shared.size, 0),
@@ -22,35 +22,35 @@ export function validate(state: State): void {
     draining: threads.filter(({ draining }) => draining).length,
   };
   for (const [name, count] of Object.entries(counts) as [keyof typeof counts, number][])
-    expect(state[name] === count, `state.${name} is ${state[name]}, but ${count} threads are`);
+    expect(state[name] === count, () => `state.${name} is ${state[name]}, but ${count} threads are`);
   const idleNodes = state.nodes.filter((node) => node.idle > 0);
   expect(
     state.idleNodes.length === idleNodes.length && idleNodes.every((node, k) => state.idleNodes[k] === node),
-    'idleNodes does not list the nodes with idle threads in order',
+    () => 'idleNodes does not list the nodes with idle threads in order',
   );
   for (const batch of [...state.stealing.divisible, ...state.stealing.silent])
-    expect(state.batches.get(batch.id) === batch, `batch ${batch.id} is over, but may be divided`);
+    expect(state.batches.get(batch.id) === batch, () => `batch ${batch.id} is over, but may be divided`);
   const ganged = [...state.batches.values()].filter((batch) => batch.gang !== null).length;
-  expect(state.ganged === ganged, `state.ganged is ${state.ganged}, but ${ganged} batches are in a gang`);
+  expect(state.ganged === ganged, () => `state.ganged is ${state.ganged}, but ${ganged} batches are in a gang`);
   for (const thread of state.shallow)
     expect(
       thread.batches.length === 1 && thread.up,
-      `thread ${describe(thread)} is in shallow, but has ${thread.batches.length} batches`,
+      () => `thread ${describe(thread)} is in shallow, but has ${thread.batches.length} batches`,
     );
   for (const batch of state.batches.values()) validateBatch(state, batch);
   for (const run of state.runs.values()) validateRun(state, run);
-  for (const run of state.hungry) expect(state.runs.get(run.id) === run, `run ${run.id} is over, but hungry`);
+  for (const run of state.hungry) expect(state.runs.get(run.id) === run, () => `run ${run.id} is over, but hungry`);
   validateReservation(state);
   validateLimits(state);
-  expect(state.over.size === 0, 'runs that are over were not closed');
+  expect(state.over.size === 0, () => 'runs that are over were not closed');
   const copied = [...state.runs.values()].filter(mayBeCopied).length;
   expect(
     state.speculation.runs === copied,
-    `speculation.runs is ${state.speculation.runs}, but functions of ${copied} runs are copied`,
+    () => `speculation.runs is ${state.speculation.runs}, but functions of ${copied} runs are copied`,
   );
   expect(
     state.speculation.timer < 0 || (copied > 0 && state.timers.has(state.speculation.timer)),
-    'the timer for copies does not run, or no run needs it',
+    () => 'the timer for copies does not run, or no run needs it',
   );
 }
 
@@ -60,9 +60,9 @@ function validateLimits({ limits, batches }: State): void {
     let held = 0;
     for (const { run, functions } of batches.values())
       held += run.plan.uses[run.plan.cost[functions[0]!]!]?.[name] ?? 0;
-    expect(Math.abs(used - held) < 1e-6, `limit ${name} counts ${used}, but batches use ${held}`);
-    expect(used <= concurrency + 1e-6, `limit ${name} of ${concurrency} is exceeded: ${used} is used`);
-    expect(tokens <= burst, `limit ${name} has ${tokens} tokens, ${burst} at most`);
+    expect(Math.abs(used - held) < 1e-6, () => `limit ${name} counts ${used}, but batches use ${held}`);
+    expect(used <= concurrency + 1e-6, () => `limit ${name} of ${concurrency} is exceeded: ${used} is used`);
+    expect(tokens <= burst, () => `limit ${name} has ${tokens} tokens, ${burst} at most`);
   }
 }
 
@@ -70,22 +70,25 @@ function validateLimits({ limits, batches }: State): void {
 function validateReservation({ reservation, runs }: State): void {
   if (reservation === null) return;
   const { run, from, passed } = reservation;
-  expect(runs.get(run.id) === run, `node ${reservation.node.name} is reserved for run ${run.id}, which is over`);
+  expect(runs.get(run.id) === run, () => `node ${reservation.node.name} is reserved for run ${run.id}, which is over`);
   if (run.outcome !== undefined || from.heap.size === 0) return; // the next turn drops it
-  expect(run.short?.from === from, `node ${reservation.node.name} is reserved for a class that is not short`);
-  expect(run.queue.classes.includes(from), `node ${reservation.node.name} is reserved for a class that is gone`);
-  expect(passed <= 4, `${passed} batches passed the reservation on ${reservation.node.name}`);
+  expect(run.short?.from === from, () => `node ${reservation.node.name} is reserved for a class that is not short`);
+  expect(run.queue.classes.includes(from), () => `node ${reservation.node.name} is reserved for a class that is gone`);
+  expect(passed <= 4, () => `${passed} batches passed the reservation on ${reservation.node.name}`);
 }
 
 function validateNode(node: Node): number {
   const up = node.threads.filter((thread) => thread.up);
   const idle = up.filter((thread) => batchesOn(thread).length === 0 && !thread.killing);
-  expect(node.threadsUp === up.length, `${node.name}: threadsUp is ${node.threadsUp}, but ${up.length} threads are up`);
-  expect(node.idle === idle.length, `${node.name}: idle is ${node.idle}, but ${idle.length} threads are`);
+  expect(
+    node.threadsUp === up.length,
+    () => `${node.name}: threadsUp is ${node.threadsUp}, but ${up.length} threads are up`,
+  );
+  expect(node.idle === idle.length, () => `${node.name}: idle is ${node.idle}, but ${idle.length} threads are`);
   const held: Record<string, number> = {};
   for (const thread of node.threads) {
-    expect(thread.batches.length <= 2, `thread ${describe(thread)} has ${thread.batches.length} batches`);
-    expect(thread.up || thread.batches.length === 0, `thread ${describe(thread)} is down, but has batches`);
+    expect(thread.batches.length <= 2, () => `thread ${describe(thread)} has ${thread.batches.length} batches`);
+    expect(thread.up || thread.batches.length === 0, () => `thread ${describe(thread)} is down, but has batches`);
     validateSeats(thread);
     for (const { claim = {}, holds } of batchesOn(thread))
       if (holds) for (const name in claim) held[name] = amountOf(held, name) + claim[name]!;
@@ -94,18 +97,19 @@ function validateNode(node: Node): number {
     const holds = amountOf(held, name);
     expect(
       Math.abs(holds - amountOf(node.claimed, name)) < 1e-6,
-      `${node.name}: batches hold ${name} ${holds}, but ${amountOf(node.claimed, name)} is booked`,
+      () => `${node.name}: batches hold ${name} ${holds}, but ${amountOf(node.claimed, name)} is booked`,
     );
     expect(
       holds <= amountOf(node.capabilities, name) + 1e-6,
-      `${node.name}: ${name} ${holds} is claimed of ${amountOf(node.capabilities, name)}`,
+      () => `${node.name}: ${name} ${holds} is claimed of ${amountOf(node.capabilities, name)}`,
     );
   }
   const sharing = node.threads.filter(({ taken }) => taken.size > 0);
   const seated = sharing.reduce((sum, { taken }) => sum + taken.size, 0);
   expect(
     node.sharing === sharing.length && node.seated === seated,
-    `${node.name} counts ${node.seated} seats on ${node.sharing} threads, but ${seated} on ${sharing.length} are taken`,
+    () =>
+      `${node.name} counts ${node.seated} seats on ${node.sharing} threads, but ${seated} on ${sharing.length} are taken`,
   );
   return idle.length;
 }
@@ -114,55 +118,58 @@ function validateNode(node: Node): number {
 function validateSeats(thread: Thread): void {
   const { node, taken, batches, up, killing, draining } = thread;
   const name = describe(thread);
-  expect(taken.size === 0 || batches.length === 0, `thread ${name} is shared, and has batches of its own`);
-  expect(taken.size <= node.concurrency, `thread ${name} has ${taken.size} of ${node.concurrency} seats taken`);
-  expect(up || taken.size === 0, `thread ${name} is down, but has seats that are taken`);
-  expect(!draining || taken.size > 0, `thread ${name} drains, but is not shared`);
+  expect(taken.size === 0 || batches.length === 0, () => `thread ${name} is shared, and has batches of its own`);
+  expect(taken.size <= node.concurrency, () => `thread ${name} has ${taken.size} of ${node.concurrency} seats taken`);
+  expect(up || taken.size === 0, () => `thread ${name} is down, but has seats that are taken`);
+  expect(!draining || taken.size > 0, () => `thread ${name} drains, but is not shared`);
   const hasRoom = up && !killing && !draining && taken.size > 0 && taken.size < node.concurrency;
-  expect(node.shared.has(thread) === hasRoom, `thread ${name} is wrongly taken for a shared one with room`);
+  expect(node.shared.has(thread) === hasRoom, () => `thread ${name} is wrongly taken for a shared one with room`);
   for (const seat of taken) {
-    expect(seat.of === thread && seat.batches.length === 1, `a seat of thread ${name} holds not one batch`);
+    expect(seat.of === thread && seat.batches.length === 1, () => `a seat of thread ${name} holds not one batch`);
     for (const { run, functions } of seat.batches)
       expect(
         functions.length === 1 && isShared(run, functions[0]!),
-        `${label(run, functions[0]!)} has a seat on thread ${name}, but needs a thread for itself`,
+        () => `${label(run, functions[0]!)} has a seat on thread ${name}, but needs a thread for itself`,
       );
   }
 }
 
 function validateBatch(state: State, batch: Batch): void {
   const { id, run, thread, functions } = batch;
-  expect(state.runs.get(run.id) === run || hasLost(batch), `batch ${id} is of run ${run.id}, which is over`);
-  expect(run.batches.has(batch), `batch ${id} is not among those of its run`);
-  expect(thread.batches.includes(batch), `batch ${id} is not on its thread`);
+  expect(state.runs.get(run.id) === run || hasLost(batch), () => `batch ${id} is of run ${run.id}, which is over`);
+  expect(run.batches.has(batch), () => `batch ${id} is not among those of its run`);
+  expect(thread.batches.includes(batch), () => `batch ${id} is not on its thread`);
   expect(
     batch.done < batch.size && batch.size <= functions.length,
-    `batch ${id} is open with ${batch.done} of ${batch.size} done`,
+    () => `batch ${id} is open with ${batch.done} of ${batch.size} done`,
   );
   expect(
     functions.length <= state.tuning.batchSize,
-    `batch ${id} has ${functions.length} functions, ${state.tuning.batchSize} at most`,
+    () => `batch ${id} has ${functions.length} functions, ${state.tuning.batchSize} at most`,
   );
   expect(
     functions.length === 1 || functions.every((i) => (run.plan.flags[i]! & Flag.limited) === 0),
-    `batch ${id} has functions that use limits of the program, and travels with others`,
+    () => `batch ${id} has functions that use limits of the program, and travels with others`,
   );
   for (const i of functions) {
     expect(
       !isOnce(run.plan, i) || functions.length === 1,
-      `${label(run, i)} is not idempotent, and travels with others`,
+      () => `${label(run, i)} is not idempotent, and travels with others`,
     );
     expect(
       !isExclusive(run.plan, i, thread.node) || batch.exclusive,
-      `${label(run, i)} is in batch ${id}, which is not exclusive`,
+      () => `${label(run, i)} is in batch ${id}, which is not exclusive`,
     );
   }
-  expect(batch.holds || thread.batches[0] !== batch, `batch ${id} works without holding its claim`);
+  expect(batch.holds || thread.batches[0] !== batch, () => `batch ${id} works without holding its claim`);
   expect(
     batch.holds || (thread.batches[0]!.claim === batch.claim && thread.batches[0]!.run === run),
-    `batch ${id} waits for a claim that is not the same`,
+    () => `batch ${id} waits for a claim that is not the same`,
   );
-  expect(!batch.exclusive || thread.batches.length === 1, `batch ${id} is exclusive, but not alone on its thread`);
+  expect(
+    !batch.exclusive || thread.batches.length === 1,
+    () => `batch ${id} is exclusive, but not alone on its thread`,
+  );
   validateGang(batch);
   validateContest(state, batch);
   if (hasLost(batch)) return; // its function may be anywhere by now
@@ -174,9 +181,9 @@ function validateBatch(state: State, batch: Batch): void {
         batch.contest !== null && batch.contest.rival !== null && run.batch[i] === batch.contest.rival.id;
       expect(
         run.status[i] === Status.dispatched && (run.batch[i] === id || isRivals),
-        `${label(run, i)} is in batch ${id}, but has status ${run.status[i]} and batch ${run.batch[i]}`,
+        () => `${label(run, i)} is in batch ${id}, but has status ${run.status[i]} and batch ${run.batch[i]}`,
       );
-      for (const dep of dependencies(run, i)) {
+      for (const dep of inputsOf(run, i)) {
         const there =
           run.status[dep] === Status.done ||
           run.status[dep] === Status.skipped ||
@@ -184,7 +191,7 @@ function validateBatch(state: State, batch: Batch): void {
           batch.gang?.imports.has(dep) === true;
         expect(
           there || run.outcome !== undefined || run.attempts[dep]! > 0 || run.losses.has(dep),
-          `${label(run, i)} was sent without ${label(run, dep)}`,
+          () => `${label(run, i)} was sent without ${label(run, dep)}`,
         );
       }
     }
@@ -200,26 +207,26 @@ function validateContest(state: State, batch: Batch): void {
   const i = functions[done]!;
   expect(
     mayBeCopied(run) && batch.gang === null && size - done === 1,
-    `batch ${id} is in a contest, with ${size - done} functions left`,
+    () => `batch ${id} is in a contest, with ${size - done} functions left`,
   );
-  expect(!isCopy || functions.length === 1, `batch ${id} is a copy, of ${functions.length} functions`);
-  expect((run.plan.flags[i]! & Flag.once) === 0, `${label(run, i)} is copied, but must not run twice at once`);
-  expect(!isLost || (rival === null && batch.cancelled), `batch ${id} has lost, and goes on`);
+  expect(!isCopy || functions.length === 1, () => `batch ${id} is a copy, of ${functions.length} functions`);
+  expect((run.plan.flags[i]! & Flag.once) === 0, () => `${label(run, i)} is copied, but must not run twice at once`);
+  expect(!isLost || (rival === null && batch.cancelled), () => `batch ${id} has lost, and goes on`);
   if (rival === null) return;
   expect(
     state.batches.get(rival.id) === rival && rival.run === run && rival.functions[rival.done] === i,
-    `batch ${id} is in a contest with batch ${rival.id}, which does not run ${label(run, i)}`,
+    () => `batch ${id} is in a contest with batch ${rival.id}, which does not run ${label(run, i)}`,
   );
   expect(
     rival.contest?.rival === batch && rival.contest.isCopy !== isCopy,
-    `batch ${id} is in a contest with batch ${rival.id}, which does not know`,
+    () => `batch ${id} is in a contest with batch ${rival.id}, which does not know`,
   );
   expect(
     run.status[i] === Status.unreachable ||
       run.status[i] === Status.failed ||
       run.batch[i] === id ||
       run.batch[i] === rival.id,
-    `${label(run, i)} is in neither of the batches ${id} and ${rival.id}`,
+    () => `${label(run, i)} is in neither of the batches ${id} and ${rival.id}`,
   );
 }
 
@@ -227,12 +234,12 @@ function validateContest(state: State, batch: Batch): void {
 function validateGang({ id, functions, gang }: Batch): void {
   expect(
     gang === null || gang.imports.size === gang.sources.length,
-    `batch ${id} imports ${gang?.imports.size} results at ${gang?.sources.length} places`,
+    () => `batch ${id} imports ${gang?.imports.size} results at ${gang?.sources.length} places`,
   );
   for (const { at, to, place } of gang?.exports ?? []) {
     expect(
       to.gang?.imports.get(functions[at]!) === place,
-      `batch ${id} gives function ${functions[at]} to batch ${to.id}, which does not take it`,
+      () => `batch ${id} gives function ${functions[at]} to batch ${to.id}, which does not take it`,
     );
   }
   for (const [dep, place] of gang?.imports ?? []) {
@@ -240,11 +247,11 @@ function validateGang({ id, functions, gang }: Batch): void {
     const at = given.indexOf(dep);
     expect(
       at >= 0 && from !== id && !functions.includes(dep),
-      `batch ${id} takes function ${dep} of batch ${from}, which does not have it`,
+      () => `batch ${id} takes function ${dep} of batch ${from}, which does not have it`,
     );
     expect(
       source!.exports.some((each) => each.at === at && each.to.id === id && each.place === place),
-      `batch ${from} does not know that batch ${id} takes function ${dep} of it`,
+      () => `batch ${from} does not know that batch ${id} takes function ${dep} of it`,
     );
   }
 }
@@ -255,30 +262,32 @@ function validateRun(state: State, run: Run): void {
   let ready = 0;
   let skipped = 0;
   for (let i = 0; i < plan.size; i++) {
-    const inputs = dependencies(run, i).filter((dep) => status[dep] !== Status.done && status[dep] !== Status.skipped);
-    const missing = inputs.length + (run.gated?.[i] ?? 0);
-    expect(run.missing[i] === missing, `${label(run, i)}: missing is ${run.missing[i]}, but ${missing} results are`);
+    const missing = missingInputs(run, i) + (run.gated?.[i] ?? 0);
+    expect(
+      run.missing[i] === missing,
+      () => `${label(run, i)}: missing is ${run.missing[i]}, but ${missing} results are`,
+    );
     if (status[i] === Status.skipped) skipped++;
     else if (status[i] !== Status.done && status[i] !== Status.failed && status[i] !== Status.unreachable) unfinished++;
     validateBranch(run, i);
     if (status[i] === Status.ready) {
       ready++;
-      expect(missing === 0, `${label(run, i)} is ready without all its results`);
+      expect(missing === 0, () => `${label(run, i)} is ready without all its results`);
     }
     validateHolder(state, run, i, missing);
   }
   validateSpans(run);
   validateExpansions(run);
   validatePromises(run);
-  expect(run.skipped === skipped, `${run.id}: skipped is ${run.skipped}, but ${skipped} are`);
-  expect(run.unfinished === unfinished, `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);
+  expect(run.skipped === skipped, () => `${run.id}: skipped is ${run.skipped}, but ${skipped} are`);
+  expect(run.unfinished === unfinished, () => `${run.id}: unfinished is ${run.unfinished}, but ${unfinished} are`);
   expect(
     run.outcome !== undefined || run.queue.size === ready,
-    `${run.id}: ${run.queue.size} are queued, but ${ready} are ready`,
+    () => `${run.id}: ${run.queue.size} are queued, but ${ready} are ready`,
   );
   expect(
     ready === 0 || run.outcome !== undefined || state.hungry.has(run),
-    `${run.id} has ready functions, but is not hungry`,
+    () => `${run.id} has ready functions, but is not hungry`,
   );
   validateHeld(run);
   validateCounts(run);
@@ -287,9 +296,10 @@ function validateRun(state: State, run: Run): void {
 /** A function is skipped if and only if its condition or a skipped input says so. */
 function validateBranch(run: Run, i: number): void {
   const { plan, status } = run;
-  if (plan.branches === null) return expect(status[i] !== Status.skipped, `${label(run, i)} is skipped`);
+  if (plan.branches === null) return expect(status[i] !== Status.skipped, () => `${label(run, i)} is skipped`);
+  if (run.skipped === 0 && run.conditions.size === 0 && status[i] !== Status.skipped) return;
   const because = causesOfSkip(run, i);
-  if (status[i] === Status.skipped) expect(because.length > 0, `${label(run, i)} is skipped without a reason`);
+  if (status[i] === Status.skipped) expect(because.length > 0, () => `${label(run, i)} is skipped without a reason`);
   const runs = status[i] === Status.ready || status[i] === Status.dispatched || status[i] === Status.done;
   if (runs && because.length > 0)
     throw new Error(`invariant: ${label(run, i)} has status ${status[i]}, but ${label(run, because[0]!)} skips it`);
@@ -299,13 +309,13 @@ function validateBranch(run: Run, i: number): void {
 function validateHolder(state: State, run: Run, i: number, missing: number): void {
   const { status } = run;
   if (status[i] === Status.waiting)
-    expect(missing > 0 || run.outcome !== undefined || isHeld(run, i), `${label(run, i)} waits for nothing`);
+    expect(missing > 0 || run.outcome !== undefined || isHeld(run, i), () => `${label(run, i)} waits for nothing`);
   if (status[i] === Status.delayed && run.outcome === undefined)
-    expect(state.timers.has(run.delays.get(i) ?? -1), `${label(run, i)} is delayed, but no timer runs`);
+    expect(state.timers.has(run.delays.get(i) ?? -1), () => `${label(run, i)} is delayed, but no timer runs`);
   if (status[i] === Status.dispatched)
     expect(
       state.batches.get(run.batch[i]!)?.functions[run.tally[i]!] === i,
-      `${label(run, i)} is dispatched, but in no batch`,
+      () => `${label(run, i)} is dispatched, but in no batch`,
     );
 }
 
@@ -317,14 +327,14 @@ function validatePromises(run: Run): void {
     if (node < 0) return;
     expect(
       run.groupNode[group] === node && status[plan.groups[group]!.root]! < Status.dispatched,
-      `group ${group} is promised room on node ${node}, where it is not to start`,
+      () => `group ${group} is promised room on node ${node}, where it is not to start`,
     );
     promised.set(node, (promised.get(node) ?? 0) + 1);
   });
   for (const [node, { groups }] of run.promised)
     expect(
       groups === (promised.get(node) ?? 0),
-      `${run.id}: node ${node} has room for ${groups} groups, but ${promised.get(node) ?? 0} were promised that`,
+      () => `${run.id}: node ${node} has room for ${groups} groups, but ${promised.get(node) ?? 0} were promised that`,
     );
 }
 
@@ -335,7 +345,7 @@ function validateHeld(run: Run): void {
     const isUnread = run.unread?.[i] === 0 && run.settings.kept![i] === 0;
     expect(
       ((run.holdsOnce && isOnce(plan, i)) || run.cached.has(i)) && status[i] === Status.done && isUnread,
-      `${label(run, i)} is held to the end, and is not to be`,
+      () => `${label(run, i)} is held to the end, and is not to be`,
     );
   }
 }
@@ -347,17 +357,29 @@ function validateCounts(run: Run): void {
   const losing = [...run.batches].filter(hasLost).length;
   expect(
     run.copies.losing === losing,
-    `${run.id}: copies.losing is ${run.copies.losing}, but ${losing} of its batches have lost`,
+    () => `${run.id}: copies.losing is ${run.copies.losing}, but ${losing} of its batches have lost`,
   );
-  expect(run.ganged === ganged, `${run.id}: ganged is ${run.ganged}, but ${ganged} of its batches are in a gang`);
+  expect(run.ganged === ganged, () => `${run.id}: ganged is ${run.ganged}, but ${ganged} of its batches are in a gang`);
   expect(
     run.threads === threads && threads <= run.settings.maxConcurrency,
-    `${run.id}: threads is ${run.threads}, but it uses ${threads} of ${run.settings.maxConcurrency}`,
+    () => `${run.id}: threads is ${run.threads}, but it uses ${threads} of ${run.settings.maxConcurrency}`,
   );
 }
 
-function dependencies(run: Run, i: number): number[] {
-  return inputsOf(run, i);
+/** As `inputsOf`, but without a list of them. */
+function missingInputs(run: Run, i: number): number {
+  const { plan, status } = run;
+  const span = spanOf(run, i);
+  const of = span?.owner ?? i;
+  const list = span?.source?.owner;
+  let missing = span?.source != null && isMissing(status[span.source.base + i - span.base]!) ? 1 : 0;
+  for (let k = plan.depOffset[of]!; k < plan.depOffset[of + 1]!; k++)
+    if (plan.deps[k] !== list && isMissing(status[plan.deps[k]!]!)) missing++;
+  return missing;
+}
+
+function isMissing(status: number): boolean {
+  return status !== Status.done && status !== Status.skipped;
 }
 
 /** Whether an element waits for a place of its map, which are all taken. */
@@ -372,21 +394,21 @@ function validateSpans(run: Run): void {
     const { owner, map, admitted, left } = span;
     const elements = [...elementsOf(span)];
     const undone = elements.filter((i) => run.status[i] !== Status.done).length;
-    expect(left === undone, `${label(run, owner)}: left is ${left}, but ${undone} elements are not done`);
+    expect(left === undone, () => `${label(run, owner)}: left is ${left}, but ${undone} elements are not done`);
     const isDone = undone === 0 && run.missing[owner] === 0;
     if (run.status[owner] === Status.open)
-      expect(!isDone || run.outcome !== undefined, `${label(run, owner)} is open, and nothing of it is missing`);
+      expect(!isDone || run.outcome !== undefined, () => `${label(run, owner)} is open, and nothing of it is missing`);
     if (run.status[owner] === Status.done)
-      expect(undone === 0, `${label(run, owner)} is done, and ${undone} elements are not`);
+      expect(undone === 0, () => `${label(run, owner)} is done, and ${undone} elements are not`);
     expect(
       admitted.size <= map.concurrency,
-      `${label(run, owner)} runs ${admitted.size} of ${map.concurrency} elements`,
+      () => `${label(run, owner)} runs ${admitted.size} of ${map.concurrency} elements`,
     );
     if (map.concurrency === Infinity) continue;
     for (const i of elements) {
       const isActive =
         run.status[i] === Status.ready || run.status[i] === Status.delayed || run.status[i] === Status.dispatched;
-      expect(!isActive || admitted.has(i), `${label(run, i)} has no place, and status ${run.status[i]}`);
+      expect(!isActive || admitted.has(i), () => `${label(run, i)} has no place, and status ${run.status[i]}`);
     }
   }
 }
@@ -398,11 +420,14 @@ function validateExpansions(run: Run): void {
     const undone = [...elementsOf(expansion)].filter(
       (i) => run.status[i] !== Status.done && run.status[i] !== Status.skipped,
     ).length;
-    expect(left === undone, `${label(run, owner)}: left is ${left}, but ${undone} functions of its graph are not done`);
+    expect(
+      left === undone,
+      () => `${label(run, owner)}: left is ${left}, but ${undone} functions of its graph are not done`,
+    );
     if (run.status[owner] === Status.open)
-      expect(undone > 0 || run.outcome !== undefined, `${label(run, owner)} is open, and its graph is done`);
+      expect(undone > 0 || run.outcome !== undefined, () => `${label(run, owner)} is open, and its graph is done`);
     if (run.status[owner] === Status.done && !isSettling(run, owner))
-      expect(undone === 0, `${label(run, owner)} is done, and ${undone} functions of its graph are not`);
+      expect(undone === 0, () => `${label(run, owner)} is done, and ${undone} functions of its graph are not`);
   }
 }
 
@@ -419,6 +444,6 @@ function describe(thread: Thread): string {
   return `${thread.node.name}:${thread.index}`;
 }
 
-function expect(holds: boolean, message: string): void {
-  if (!holds) throw new Error(`invariant: ${message}`);
+function expect(holds: boolean, message: () => string): void {
+  if (!holds) throw new Error(`invariant: ${message()}`);
 }

@@ -65,7 +65,7 @@ export class InvariantChecker {
       this.#watchOutcome(command);
     }
     for (const { id } of this.#beaten.splice(0))
-      check(this.#cancelled.has(id), `batch ${id} continues, although another batch has won`);
+      check(this.#cancelled.has(id), () => `batch ${id} continues, although another batch has won`);
   }
 
   #watchOne(event: Event, command: Command): void {
@@ -74,12 +74,15 @@ export class InvariantChecker {
         this.#started(command.batch);
         break;
       case 'Recompute':
-        check(event.type === 'ResultsLost', 'results are made again although none was lost');
+        check(event.type === 'ResultsLost', () => 'results are made again although none was lost');
         for (const i of command.indexes) this.#recomputed(command.run, i);
         break;
       case 'Release':
         for (const i of command.indexes)
-          check(this.#stored.delete(keyOf(command.run, i)), `${label(command.run, i)} is dropped, and was not there`);
+          check(
+            this.#stored.delete(keyOf(command.run, i)),
+            () => `${label(command.run, i)} is dropped, and was not there`,
+          );
         break;
       case 'Cancel':
         if (command.why === 'timeout') this.#timedOut.add(command.batch.id);
@@ -91,7 +94,7 @@ export class InvariantChecker {
       case 'FailRun':
         check(
           command.outcome.kind !== 'refused',
-          `run ${command.run.id} is given up for refused claims, but there are no other claimants`,
+          () => `run ${command.run.id} is given up for refused claims, but there are no other claimants`,
         );
         this.#over.add(command.run.id);
         break;
@@ -137,7 +140,8 @@ export class InvariantChecker {
       held[name] = amountOf(held, name) + amount;
       check(
         held[name] <= amountOf(node.shape.capabilities, name) + 1e-9,
-        `${node.shape.name} holds ${name} ${held[name]} of ${amountOf(node.shape.capabilities, name)}, with ${label(batch.run, batch.functions[at]!)}`,
+        () =>
+          `${node.shape.name} holds ${name} ${held[name]} of ${amountOf(node.shape.capabilities, name)}, with ${label(batch.run, batch.functions[at]!)}`,
       );
     }
   }
@@ -149,7 +153,8 @@ export class InvariantChecker {
     const failures = this.#failures.get(keyOf(run, i)) ?? 0;
     check(
       before <= failures,
-      `${label(run, i)} is not idempotent, has started ${before} times and failed ${failures} times, and starts again`,
+      () =>
+        `${label(run, i)} is not idempotent, has started ${before} times and failed ${failures} times, and starts again`,
     );
     this.#begun.set(keyOf(run, i), before + 1);
   }
@@ -162,19 +167,19 @@ export class InvariantChecker {
 
   /** Checks the state after the last event. */
   end(expected: readonly string[]): void {
-    for (const id of expected) check(this.#over.has(id), `run ${id} never ends: ${this.#storyOf(id)}`);
-    check(this.#state.batches.size === 0, `${this.#state.batches.size} batches are open after the end`);
+    for (const id of expected) check(this.#over.has(id), () => `run ${id} never ends: ${this.#storyOf(id)}`);
+    check(this.#state.batches.size === 0, () => `${this.#state.batches.size} batches are open after the end`);
     for (const [name, { used }] of this.#state.limits)
-      check(used === 0, `${used} of limit ${name} is in use after the end`);
+      check(used === 0, () => `${used} of limit ${name} is in use after the end`);
     for (const node of this.#state.nodes) {
       const free = Object.keys(node.capabilities).every((name) => Math.abs(amountOf(node.claimed, name)) < 1e-9);
       check(
         free && (!node.up || this.#state.tracker.available(node.name, node.capabilities)),
-        `claims on ${node.name} are left after the end`,
+        () => `claims on ${node.name} are left after the end`,
       );
     }
     const timers = [...this.#state.timers.values()].filter(({ kind }) => kind !== 'rebalance');
-    check(timers.length === 0, `timers are left after the end: ${timers.map(({ kind }) => kind).join(', ')}`);
+    check(timers.length === 0, () => `timers are left after the end: ${timers.map(({ kind }) => kind).join(', ')}`);
   }
 
   /** Checks that an event of an earlier incarnation of a node changes nothing. */
@@ -186,22 +191,23 @@ export class InvariantChecker {
     const isStale = incarnation < node.incarnation || (!node.up && type !== 'NodeUp');
     check(
       !isStale || node.threadsUp === threadsBefore,
-      `${type} of incarnation ${incarnation} of ${name} is believed, which is at ${node.incarnation} and ${node.up ? 'up' : 'down'}`,
+      () =>
+        `${type} of incarnation ${incarnation} of ${name} is believed, which is at ${node.incarnation} and ${node.up ? 'up' : 'down'}`,
     );
   }
 
   #started(batch: Batch): void {
     const { run, functions, thread } = batch;
-    check(!this.#over.has(run.id), `batch ${batch.id} of run ${run.id} is started after its end`);
+    check(!this.#over.has(run.id), () => `batch ${batch.id} of run ${run.id} is started after its end`);
     check(
       thread.node.up && thread.up,
-      `batch ${batch.id} is sent to ${thread.node.name}:${thread.index}, which is gone`,
+      () => `batch ${batch.id} is sent to ${thread.node.name}:${thread.index}, which is gone`,
     );
     this.#open.set(batch.id, batch);
     for (const i of functions) {
       const key = keyOf(run, i);
-      check(!this.#isSkipped.has(key), `${label(run, i)} is started, and was skipped`);
-      check(!this.#done.has(key), `${label(run, i)} is run again although its result is there`);
+      check(!this.#isSkipped.has(key), () => `${label(run, i)} is started, and was skipped`);
+      check(!this.#done.has(key), () => `${label(run, i)} is run again although its result is there`);
       const others = this.#inFlight.get(key) ?? new Set();
       const mayRunTwice =
         batch.contest?.isCopy === true &&
@@ -210,24 +216,24 @@ export class InvariantChecker {
         run.plan.entries[i]!.traits.idempotent;
       check(
         others.size === 0 || (mayRunTwice && others.size === 1),
-        `${label(run, i)} is started in batch ${batch.id} while batch ${[...others].join(' and ')} runs it`,
+        () => `${label(run, i)} is started in batch ${batch.id} while batch ${[...others].join(' and ')} runs it`,
       );
       check(
         others.size === 1 || batch.contest === null,
-        `${label(run, i)} is copied in batch ${batch.id}, and nothing runs it`,
+        () => `${label(run, i)} is copied in batch ${batch.id}, and nothing runs it`,
       );
       const pin = run.plan.pins.get(i);
       check(
         pin === undefined || pin === thread.node.name,
-        `${label(run, i)} is started on ${thread.node.name}, and pinned to ${pin}`,
+        () => `${label(run, i)} is started on ${thread.node.name}, and pinned to ${pin}`,
       );
       check(
         !thread.batches.some(({ id }) => others.has(id)),
-        `${label(run, i)} is copied onto the thread that it holds`,
+        () => `${label(run, i)} is copied onto the thread that it holds`,
       );
       check(
         this.#now() >= (this.#notBefore.get(key) ?? 0) - 1e-6,
-        `${label(run, i)} is tried again before its delay is over`,
+        () => `${label(run, i)} is tried again before its delay is over`,
       );
       this.#inFlight.set(key, others.add(batch.id));
     }
@@ -237,7 +243,7 @@ export class InvariantChecker {
   check(run: Run, taker: number, dep: number): void {
     check(
       this.#stored.has(keyOf(run, dep)),
-      `${label(run, taker)} is sent, and the result of ${label(run, dep)} is not there`,
+      () => `${label(run, taker)} is sent, and the result of ${label(run, dep)} is not there`,
     );
   }
 
@@ -247,9 +253,9 @@ export class InvariantChecker {
     for (const i of elementsOf(spanOfOwner(run, owner) ?? expansionOfOwner(run, owner)!))
       check(
         this.#done.has(keyOf(run, i)) || this.#isSkipped.has(keyOf(run, i)),
-        `${label(run, owner)} is gathered without ${label(run, i)}`,
+        () => `${label(run, owner)} is gathered without ${label(run, i)}`,
       );
-    check(!this.#done.has(key), `${label(run, owner)} is gathered twice`);
+    check(!this.#done.has(key), () => `${label(run, owner)} is gathered twice`);
     this.#done.add(key);
     this.#stored.add(key);
   }
@@ -257,13 +263,13 @@ export class InvariantChecker {
   /** Checks that a function never started, and that its condition or a skipped input is the reason. */
   #skipped(run: Run, i: number): void {
     const key = keyOf(run, i);
-    check(!this.#done.has(key) && !this.#inFlight.has(key), `${label(run, i)} is skipped, and was started`);
-    check(!this.#isSkipped.has(key), `${label(run, i)} is skipped twice`);
+    check(!this.#done.has(key) && !this.#inFlight.has(key), () => `${label(run, i)} is skipped, and was started`);
+    check(!this.#isSkipped.has(key), () => `${label(run, i)} is skipped twice`);
     this.#isSkipped.add(key);
   }
 
   #recomputed(run: Run, i: number): void {
-    check(this.#done.delete(keyOf(run, i)), `${label(run, i)} is made again, and was not done`);
+    check(this.#done.delete(keyOf(run, i)), () => `${label(run, i)} is made again, and was not done`);
     this.#isSettled.delete(keyOf(run, i)); // it may succeed this time
     this.#stored.delete(keyOf(run, i));
     // It is not read itself, but what it consists of.
@@ -271,21 +277,21 @@ export class InvariantChecker {
     if (spanOf(run, i) !== undefined || expansionOf(run, i) !== undefined)
       return check(
         run.unread === null || run.unread[i]! > 0 || run.settings.kept![i] === 1,
-        `${label(run, i)} is made again, but not needed`,
+        () => `${label(run, i)} is made again, but not needed`,
       );
     const { outOffset, outs } = run.plan;
     const { kept } = run.settings;
     const isRead = [...outs.subarray(outOffset[i]!, outOffset[i + 1]!)].some(
       (next) => run.status[next] !== Status.done && run.status[next] !== Status.skipped,
     );
-    check(isRead || kept === null || kept[i] === 1, `${label(run, i)} is made again, but not needed`);
+    check(isRead || kept === null || kept[i] === 1, () => `${label(run, i)} is made again, but not needed`);
   }
 
   #retried(run: Run, i: number, attempts: number, delay: number): void {
     this.#count(run, i, attempts);
     check(
       attempts <= allowed(run, i),
-      `${label(run, i)} is tried again after ${attempts} attempts of ${allowed(run, i) + 1}`,
+      () => `${label(run, i)} is tried again after ${attempts} attempts of ${allowed(run, i) + 1}`,
     );
     this.#notBefore.set(keyOf(run, i), this.#now() + delay);
   }
@@ -296,7 +302,7 @@ export class InvariantChecker {
     this.#count(run, i, attempts);
     check(
       attempts === allowed(run, i) + 1,
-      `${label(run, i)} fails for good after ${attempts} attempts of ${allowed(run, i) + 1}`,
+      () => `${label(run, i)} fails for good after ${attempts} attempts of ${allowed(run, i) + 1}`,
     );
   }
 
@@ -304,9 +310,10 @@ export class InvariantChecker {
     const before = this.#failures.get(keyOf(run, i)) ?? 0;
     check(
       !this.#inFlight.has(keyOf(run, i)),
-      `${label(run, i)} is said to have failed while batch ${[...(this.#inFlight.get(keyOf(run, i)) ?? [])].join(' and ')} runs it`,
+      () =>
+        `${label(run, i)} is said to have failed while batch ${[...(this.#inFlight.get(keyOf(run, i)) ?? [])].join(' and ')} runs it`,
     );
-    check(attempts === before + 1, `${label(run, i)} has failed ${before} times, and now says ${attempts}`);
+    check(attempts === before + 1, () => `${label(run, i)} has failed ${before} times, and now says ${attempts}`);
     this.#failures.set(keyOf(run, i), attempts);
   }
 
@@ -326,7 +333,7 @@ export class InvariantChecker {
         run.status[i] === Status.skipped
           ? !this.#stored.has(keyOf(run, i))
           : this.#done.has(keyOf(run, i)) || this.#isInSettled(run, i),
-        `run ${run.id} finishes without ${label(run, i)}`,
+        () => `run ${run.id} finishes without ${label(run, i)}`,
       );
   }
 
@@ -346,11 +353,12 @@ export class InvariantChecker {
         for (const other of flying) this.#beaten.push(this.#open.get(other)!);
         if (hasAnswered) return;
         if (this.#isSettled.has(key)) return;
-        check(!this.#timedOut.has(batch.id), `${label(batch.run, i)} is done by an attempt whose time was over`);
+        check(!this.#timedOut.has(batch.id), () => `${label(batch.run, i)} is done by an attempt whose time was over`);
         const { node } = batch.thread;
         check(
           batch.run.node[i] === node.index,
-          `${label(batch.run, i)} is done by ${node.name}, and noted as done by ${this.#state.nodes[batch.run.node[i]!]?.name}`,
+          () =>
+            `${label(batch.run, i)} is done by ${node.name}, and noted as done by ${this.#state.nodes[batch.run.node[i]!]?.name}`,
         );
         this.#done.add(key);
         this.#stored.add(key);
@@ -383,6 +391,6 @@ function label(run: Run, i: number): string {
   return `${run.id}/${run.plan.entries[i]!.id}`;
 }
 
-function check(holds: boolean, message: string): void {
-  if (!holds) throw new Violation(message);
+function check(holds: boolean, message: () => string): void {
+  if (!holds) throw new Violation(message());
 }
