@@ -1,6 +1,6 @@
 /**
  * Bundles the library once for the threads and processes that specs start. A process that loads lib/ unbuilt spends
- * most of its start-up on 200 modules. The bundle is kept in node_modules/.cache by the content of lib/.
+ * most of its start-up on 200 modules. The bundle is kept in node_modules/.cache by the place and content of lib/.
  *
  * Node's `--import redirect.mjs` gives the bundle to whatever imports a file of lib/, so that fixtures, examples and
  * the command keep their imports. Modules that a spec itself imports stay those of lib/.
@@ -73,7 +73,9 @@ function named(what: RegExp, ...files: readonly string[]): string[] {
 }
 
 function keyOf(entries: readonly string[]): string {
-  const hash = createHash('sha256').update(JSON.stringify([VERSION, entries, readFileSync(import.meta.filename)]));
+  const hash = createHash('sha256').update(
+    JSON.stringify([VERSION, root, entries, readFileSync(import.meta.filename, 'utf8')]),
+  );
   for (const file of globSync('lib/**/*.ts', { cwd: root, exclude: ['lib/dashboard/page/**'] }).sort())
     hash.update(`${file}\0`).update(readFileSync(join(root, file)));
   return hash.digest('hex').slice(0, 16);
