@@ -18,8 +18,8 @@ const bundled = { globalSetup: ['spec/support/bundle/setup.ts'] };
 const withServers = { globalSetup: [...bundled.globalSetup, 'spec/support/postgres/setup.ts'] };
 
 /**
- * CI runs what failed once more, and reports it as retried: there, a package that once fails to load in one of a
- * thousand processes must not hide what the rest say. Here, each failure counts.
+ * CI runs what failed once more, and reports it as retried: its machines are shared, and one late answer must not hide
+ * what the rest say. Here, each failure counts.
  */
 const retry = process.env['CI'] === undefined ? 0 : 1;
 

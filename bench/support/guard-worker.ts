@@ -11,10 +11,8 @@ const size = 50;
 if (workerData === 'on') warmUp();
 const url = new URL('./crunch.ts', import.meta.url).href;
 const cursors = new Int32Array(new SharedArrayBuffer(4));
-const executor = new Executor(
-  { node: 'n', cursors, programs: new Int32Array(0), reportFrom: new Float64Array(1), prints: { flush() {} } },
-  () => {},
-);
+const parts = { node: 'n', cursors, programs: new Int32Array(0), reportFrom: new Float64Array(1) };
+const executor = new Executor({ ...parts, ending: new Int32Array(1), prints: { flush() {} } }, () => {});
 for (const [code, name] of ['primes', 'matrix', 'texts'].entries()) {
   executor.codes.define(code, { url, module: url, export: name });
   await executor.codes.load(code);

@@ -205,18 +205,22 @@ export class Inspections {
     }
     try {
       const answer: unknown = await thread.control((control) => asked.ask(control));
-      this.#settle(question, () => question.answered.resolve(answer));
+      // Code in a thread that is being ended goes wrong: native functions return undefined. Such an answer is worthless.
+      if (!question.evicted) this.#settle(question, () => question.answered.resolve(answer));
     } catch (error) {
-      if (question.evicted && this.#isCurrent(question)) {
-        question.evicted = false;
-        this.#queue.push(question);
-      } else {
-        this.#settle(question, () => question.answered.reject(this.#parts.refusal() ?? error));
-      }
+      if (!question.evicted) this.#settle(question, () => question.answered.reject(this.#parts.refusal() ?? error));
     } finally {
       question.at = undefined;
       timer?.clear();
     }
+    if (question.evicted) this.#askAgain(question);
+  }
+
+  #askAgain(question: Question): void {
+    question.evicted = false;
+    const refusal = this.#parts.refusal();
+    if (refusal !== undefined) this.#settle(question, () => question.answered.reject(refusal));
+    else if (this.#isCurrent(question)) this.#queue.push(question);
   }
 
   #evict(question: Question): void {

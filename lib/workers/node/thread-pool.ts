@@ -160,6 +160,7 @@ export class ThreadPool {
     const cursors = new Int32Array(new SharedArrayBuffer(slots * Int32Array.BYTES_PER_ELEMENT));
     const programs = new Int32Array(new SharedArrayBuffer(programWords * Int32Array.BYTES_PER_ELEMENT));
     const reportFrom = new Float64Array(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT));
+    const ending = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     const closed = new Promise<void>((resolve) => data.port1.once('close', resolve));
     // The signal makes the task exclusive; aborting it ends only this thread.
     const assignment: Assignment = { worker: undefined };
@@ -172,6 +173,7 @@ export class ThreadPool {
         cursors,
         programs,
         reportFrom,
+        ending,
         concurrency,
         preload,
         output,
@@ -201,6 +203,7 @@ export class ThreadPool {
       control: proxy,
       ended,
       kill: () => {
+        Atomics.store(ending, 0, 1);
         if (assignment.worker !== undefined) this.#expectExit(assignment.worker);
         killer.abort();
       },

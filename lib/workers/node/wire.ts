@@ -174,6 +174,11 @@ export interface ServeOptions {
    * run out of work. Until then, the reports of patient batches may wait.
    */
   readonly reportFrom: Float64Array;
+  /**
+   * One number: not 0 as soon as the thread is being ended. Native functions then return undefined and imports fail, so
+   * what its functions give from then on is worthless.
+   */
+  readonly ending: Int32Array;
   /** How many concurrent functions run at a time. */
   readonly concurrency: number;
   readonly output: Output;

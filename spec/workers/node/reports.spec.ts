@@ -19,16 +19,21 @@ afterEach(() => vi.restoreAllMocks());
  */
 async function reported(
   lengths: readonly (readonly number[])[],
-  { flags = BatchFlag.patient as number, urgentFrom = Infinity } = {},
+  { flags = BatchFlag.patient as number, urgentFrom = Infinity, endsAt = Infinity } = {},
 ): Promise<number[]> {
   const counts: number[] = [];
   const cursors = new Int32Array(new SharedArrayBuffer(4));
   const reportFrom = Float64Array.of(performance.timeOrigin + urgentFrom);
-  const parts = { node: 'n', cursors, programs: new Int32Array(0), reportFrom, prints: { flush() {} } };
+  const ending = new Int32Array(1);
+  const parts = { node: 'n', cursors, programs: new Int32Array(0), reportFrom, ending, prints: { flush() {} } };
   const executor = new Executor(parts, (message) => {
     if (message[0] === FromThread.ended) counts.push(message[2] as number);
   });
-  executor.codes.functions[0] = (ms) => (now += ms as number);
+  executor.codes.functions[0] = (ms) => {
+    now += ms as number;
+    if (now >= endsAt) ending[0] = 1;
+    return now;
+  };
   for (const [id, batch] of lengths.entries()) {
     const words = new WordWriter();
     words.begin();
@@ -74,5 +79,11 @@ describe('a patient batch', () => {
 describe('any other batch', () => {
   it('is reported before each function that takes long', async () => {
     expect(await reported([[1], [1, 1, 1]], { flags: 0 })).toEqual([1, 1, 1, 1]);
+  });
+});
+
+describe('a thread that is being ended', () => {
+  it('reports nothing more, because its functions go wrong', async () => {
+    expect(await reported([[1], [1], [1]], { flags: 0, endsAt: 3 })).toEqual([1]);
   });
 });

@@ -37,6 +37,8 @@ export interface ExecutorParts {
   readonly cursors: Int32Array;
   readonly programs: Int32Array;
   readonly reportFrom: Float64Array;
+  /** See `ServeOptions`. */
+  readonly ending: Int32Array;
   readonly prints: { flush(batch?: number): void }; // flushed before a function's end is reported
   /** How many concurrent functions run at a time. Default 64. */
   readonly concurrency?: number;
@@ -70,10 +72,12 @@ export class Executor {
 
   constructor(parts: ExecutorParts, post: Post) {
     this.#parts = parts;
-    this.#post = post;
-    this.actorCalls = new ActorCalls(post);
-    this.#outbox = new Outbox(post);
-    this.#contextParts = { node: parts.node, post, actorCalls: this.actorCalls };
+    this.#post = (message, transfer) => {
+      if (Atomics.load(parts.ending, 0) === 0) post(message, transfer);
+    };
+    this.actorCalls = new ActorCalls(this.#post);
+    this.#outbox = new Outbox(this.#post);
+    this.#contextParts = { node: parts.node, post: this.#post, actorCalls: this.actorCalls };
   }
 
   /** Queues a batch, as described in `wire.ts`. */

@@ -25,14 +25,15 @@ import { OutputCapture, redirectPrints } from './output-capture.ts';
 
 /** Piscina runs this once per thread. Resolves when the node has stopped the thread. */
 export function serve(options: ServeOptions): Promise<void> {
-  const { port, control, node, cursors, programs, reportFrom, concurrency, output, memoryBudget, preload } = options;
+  const { port, control, node, cursors, programs, reportFrom, ending, concurrency, output, memoryBudget, preload } =
+    options;
   const { promise, resolve } = Promise.withResolvers<void>();
   const prints = new OutputCapture(
     () => executor.running(),
     (by, text) => port.postMessage([FromThread.print, ...by, text]),
   );
   const executor: Executor = new Executor(
-    { node, cursors, programs, reportFrom, prints, concurrency },
+    { node, cursors, programs, reportFrom, ending, prints, concurrency },
     (message, transfer) => port.postMessage(message, transfer),
   );
   // Node ends the thread after this event; here the error still has its class.
