@@ -79,6 +79,7 @@ export type { Change, Claim, Journal, NewRun } from './journal/journal.ts';
 export type { CachedResult, CacheStats, CacheStore, ResultToCache } from './journal/cache-store.ts';
 export type {
   JournalOptions,
+  NatsJournalOptions,
   PostgresJournalOptions,
   SqliteJournalOptions,
 } from './runtime/options/journal-options.ts';

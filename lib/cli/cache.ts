@@ -5,9 +5,8 @@ import { readConfig } from '../runtime/options/config.ts';
 import { openCacheIn, resolveJournal } from '../runtime/options/journal-options.ts';
 import { defaultMaxCacheBytes } from '../runtime/options/handoff-options.ts';
 import type { CacheStore } from '../journal/cache-store.ts';
-import { isPostgresUrl } from '../journal/postgres/options.ts';
 import { ExitCode, UsageError } from './exit.ts';
-import { defaultCacheDir, journalOf } from './flags.ts';
+import { defaultCacheDir, isSharedJournal, journalOf } from './flags.ts';
 import { formatBytes, toJson } from './output.ts';
 import { print } from './stdout.ts';
 
@@ -44,9 +43,9 @@ async function withCache(
 ): Promise<number> {
   const { options } = await readConfig(config);
   const { maxCacheBytes = defaultMaxCacheBytes } = options;
-  const isDatabase = journal !== undefined && isPostgresUrl(journal);
-  const ofUser = cacheDir ?? (isDatabase ? undefined : journal) ?? options.cacheDir;
-  const elsewhere = isDatabase ? journalOf(journal) : options.journal;
+  const isShared = journal !== undefined && isSharedJournal(journal);
+  const ofUser = cacheDir ?? (isShared ? undefined : journal) ?? options.cacheDir;
+  const elsewhere = isShared ? journalOf(journal) : options.journal;
   if (ofUser === undefined && elsewhere !== undefined) {
     const opened = await resolveJournal(elsewhere).open();
     try {

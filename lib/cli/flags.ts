@@ -1,8 +1,13 @@
 /** Flags that several commands share. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { isNatsUrl, natsOfTransport } from '../journal/nats/options.ts';
 import { isPostgresUrl } from '../journal/postgres/options.ts';
-import type { PostgresJournalOptions, SqliteJournalOptions } from '../runtime/options/journal-options.ts';
+import type {
+  NatsJournalOptions,
+  PostgresJournalOptions,
+  SqliteJournalOptions,
+} from '../runtime/options/journal-options.ts';
 import type { NodeOptions } from '../runtime/options/handoff-options.ts';
 import type { TcpTransportOptions } from '../runtime/options/transport-options.ts';
 import { parseAddress, unixPath } from '../hosts/transport/tcp/address.ts';
@@ -158,7 +163,14 @@ export function readFile(flag: string, file: string): string {
   }
 }
 
+/** Whether the flag `--journal` names a journal that hosts share, rather than a folder. */
+export function isSharedJournal(journal: string): boolean {
+  return isPostgresUrl(journal) || isNatsUrl(journal);
+}
+
 /** The journal of the flag `--journal`. */
-export function journalOf(journal: string): SqliteJournalOptions | PostgresJournalOptions {
-  return isPostgresUrl(journal) ? { type: 'postgres', url: journal } : { type: 'sqlite', path: journal };
+export function journalOf(journal: string): SqliteJournalOptions | PostgresJournalOptions | NatsJournalOptions {
+  if (isPostgresUrl(journal)) return { type: 'postgres', url: journal };
+  if (!isNatsUrl(journal)) return { type: 'sqlite', path: journal };
+  return { type: 'nats', ...(journal !== natsOfTransport && { servers: journal.split(',') }) };
 }

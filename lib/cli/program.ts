@@ -242,7 +242,7 @@ const learn = [
 
 const journal = [
   '--journal <dir>',
-  'folder in which runs are recorded, so that they outlive their process; or postgres://USER@HOST/DATABASE, with the password in PGPASSWORD or ~/.pgpass',
+  'folder in which runs are recorded, so that they outlive their process; or postgres://USER@HOST/DATABASE, with the password in PGPASSWORD or ~/.pgpass; or nats://HOST:PORT, with credentials in HANDOFF_NATS_ variables; or nats:, for the servers of --nats',
 ] as const;
 
 const cacheDir = ['--cache-dir <dir>', 'folder of the cache; default: that of the journal, or .handoff'] as const;

@@ -114,7 +114,7 @@ export class Handoff extends StoreAccess {
     const { journal: given, cacheDir } = this.#options;
     if (given === undefined && cacheDir === undefined) return;
     try {
-      const journal = await given?.open();
+      const journal = await given?.open(this.#parts.hosts?.natsConnection);
       const { runner } = this.#parts;
       runner.openCache = this.#cacheOpener(journal, given?.maxResultBytes);
       if (cacheDir !== undefined) await runner.openCache!();

@@ -16,6 +16,8 @@ import type { Inspector, NodeEvents } from '../workers/node/node-link.ts';
 import { timestamp } from '../events/events.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { Beacon } from '../hosts/transport/beacon/beacon.ts';
+import { NatsTransport } from '../hosts/transport/nats/nats-transport.ts';
+import type { SharedConnection } from '../hosts/transport/nats/shared-connection.ts';
 import type { ConnectionRefused } from '../hosts/transport/tcp/options.ts';
 import type { Driver } from '../engine/driver.ts';
 import { allOf } from '../engine/module-resolver.ts';
@@ -48,6 +50,8 @@ export interface HostsParts {
 
 export class Hosts implements OtherHosts {
   readonly cluster: Cluster;
+  /** The connection of a transport over NATS. */
+  readonly natsConnection: (() => Promise<SharedConnection>) | undefined;
   /** The claims on the nodes of this host, by its own scheduler and by those of other hosts. */
   readonly admission: Admission;
   #driver!: Driver;
@@ -76,6 +80,7 @@ export class Hosts implements OtherHosts {
     this.admission = new Admission(tracker, () => this.#driver.resourcesFreed());
     const identity = this.#identity;
     const transport = createTransport(options, identity, (refusal) => this.#connectionRefused(refusal));
+    this.natsConnection = transport instanceof NatsTransport ? () => transport.connection() : undefined;
     const beaconAt = beaconHost(options);
     this.cluster = new Cluster(
       { ...options, grace },

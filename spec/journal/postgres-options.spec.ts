@@ -34,7 +34,7 @@ describe('Handoff.start', () => {
     [{ type: 'postgres', url: 'mysql://me:pa55@db/app' }, 'url', 'the URL of a database'],
     [{ type: 'postgres', url: 'postgres://me:pa55@db:port/app' }, 'url', 'the URL of a database'],
     ['postgres://me:pa55@db/app', 'journal', "{ type: 'postgres', url"],
-    [{ type: 'postgre', url: 'postgres://me:pa55@db/app' }, 'type', "'sqlite' or 'postgres', got \"postgre\""],
+    [{ type: 'postgre', url: 'postgres://me:pa55@db/app' }, 'type', "'sqlite', 'postgres' or 'nats', got \"postgre\""],
     [{ type: 'postgres', url: 'postgres://me:pa55@db/app', schema: 'a"b' }, 'schema', 'letters, digits'],
     [{ type: 'postgres', url: 'postgres://me:pa55@db/app', lease: 0 }, 'lease', 'above 0'],
   ])('refuses %o', async (journal, option, text) => {

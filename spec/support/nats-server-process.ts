@@ -8,6 +8,9 @@ import { join } from 'node:path';
 
 const program = 'nats-server';
 
+/** Configuration of a server that keeps streams. */
+export const jetStream = 'jetstream: { store_dir: "$FOLDER/streams" }';
+
 export class NatsServer {
   readonly port: number;
   readonly #folder: string;
@@ -22,7 +25,7 @@ export class NatsServer {
   }
 
   /**
-   * @param config the content of its configuration file, without the port
+   * @param config the content of its configuration file, without the port. `$FOLDER` is its folder
    * @param port default: any free port
    */
   static async start(config = '', port?: number): Promise<NatsServer> {
@@ -32,13 +35,13 @@ export class NatsServer {
   }
 
   /** Servers that form a cluster. */
-  static async startCluster(size: number): Promise<NatsServer[]> {
+  static async startCluster(size: number, config = ''): Promise<NatsServer[]> {
     const ports = await Promise.all(Array.from({ length: size }, () => freePort()));
     const routes = ports.map((port) => `"nats://127.0.0.1:${port}"`).join(', ');
     return Promise.all(
       ports.map((port, i) =>
         NatsServer.start(
-          `server_name: s${i}\ncluster { name: specs, listen: "127.0.0.1:${port}", routes: [${routes}] }`,
+          `${config}\nserver_name: s${i}\ncluster { name: specs, listen: "127.0.0.1:${port}", routes: [${routes}] }`,
         ),
       ),
     );
@@ -84,7 +87,10 @@ async function freePort(): Promise<number> {
 /** @returns the process, and the port that it listens on */
 async function run(folder: string, config: string, port: number): Promise<[ChildProcess, number]> {
   const file = join(folder, 'server.conf');
-  writeFileSync(file, `${config}\nlisten: "127.0.0.1:${port}"\nports_file_dir: "${folder}"\n`);
+  writeFileSync(
+    file,
+    `${config.replaceAll('$FOLDER', folder)}\nlisten: "127.0.0.1:${port}"\nports_file_dir: "${folder}"\n`,
+  );
   const started = spawn(program, ['--config', file], { stdio: ['ignore', 'ignore', 'pipe'] });
   const ports = `${program}_${started.pid}.ports`;
   const lines: string[] = [];

@@ -15,7 +15,7 @@ import { resultSchema, stopSchema } from '../../lib/runtime/options/call-options
 import { dashboardSchema } from '../../lib/runtime/options/dashboard-options.ts';
 import { executeSchema } from '../../lib/runtime/options/execute-options.ts';
 import { handoffSchema, nodeSchema } from '../../lib/runtime/options/handoff-options.ts';
-import { postgresSchema, sqliteSchema } from '../../lib/runtime/options/journal-options.ts';
+import { natsSchema, postgresSchema, sqliteSchema } from '../../lib/runtime/options/journal-options.ts';
 import { planSchema } from '../../lib/runtime/options/plan-options.ts';
 import { natsTransportSchema, tcpTransportSchema } from '../../lib/runtime/options/transport-options.ts';
 import { faultsSchema } from '../../lib/scheduling/simulation/faults.ts';
@@ -66,6 +66,7 @@ const types: Readonly<Record<string, Readonly<Record<string, Options>>>> = {
   'lib/runtime/options/journal-options.ts': {
     SqliteJournalOptions: sqliteSchema,
     PostgresJournalOptions: postgresSchema,
+    NatsJournalOptions: natsSchema,
   },
   'lib/runtime/options/plan-options.ts': { PlanOptions: planSchema },
   'lib/runtime/options/transport-options.ts': {

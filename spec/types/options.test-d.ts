@@ -13,7 +13,7 @@ import type { resultSchema, stopSchema } from '../../lib/runtime/options/call-op
 import type { dashboardSchema } from '../../lib/runtime/options/dashboard-options.ts';
 import type { executeSchema } from '../../lib/runtime/options/execute-options.ts';
 import type { handoffSchema, nodeSchema } from '../../lib/runtime/options/handoff-options.ts';
-import type { postgresSchema, sqliteSchema } from '../../lib/runtime/options/journal-options.ts';
+import type { natsSchema, postgresSchema, sqliteSchema } from '../../lib/runtime/options/journal-options.ts';
 import type { planSchema } from '../../lib/runtime/options/plan-options.ts';
 import type { natsTransportSchema, tcpTransportSchema } from '../../lib/runtime/options/transport-options.ts';
 import type { faultsSchema } from '../../lib/scheduling/simulation/faults.ts';
@@ -60,3 +60,6 @@ expectTypeOf<keyof lib.SqliteJournalOptions>().toEqualTypeOf<keyof InferInput<ty
 expectTypeOf<lib.PostgresJournalOptions>().toExtend<InferInput<typeof postgresSchema>>();
 expectTypeOf<InferInput<typeof postgresSchema>>().toExtend<lib.PostgresJournalOptions>();
 expectTypeOf<keyof lib.PostgresJournalOptions>().toEqualTypeOf<keyof InferInput<typeof postgresSchema>>();
+expectTypeOf<lib.NatsJournalOptions>().toExtend<InferInput<typeof natsSchema>>();
+expectTypeOf<InferInput<typeof natsSchema>>().toExtend<lib.NatsJournalOptions>();
+expectTypeOf<keyof lib.NatsJournalOptions>().toEqualTypeOf<keyof InferInput<typeof natsSchema>>();

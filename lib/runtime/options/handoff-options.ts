@@ -147,7 +147,7 @@ export interface HandoffOptions {
   readonly costModel?: CostModelOptions | undefined;
   /**
    * Where runs are recorded, so that they outlive this process: `{ type: 'sqlite', path }`,
-   * `{ type: 'postgres', url }`, or a `Journal`. Default: none: a run ends with its process.
+   * `{ type: 'postgres', url }`, `{ type: 'nats' }`, or a `Journal`. Default: none: a run ends with its process.
    */
   readonly journal?: JournalOptions | undefined;
   /**
@@ -370,7 +370,7 @@ export const handoffSchema = optionSet({
   }),
   journal: option(special<JournalOptions>(isRecord, journalExpected), {
     description:
-      "Where runs are recorded, so that they outlive this process: `{ type: 'sqlite', path }`, `{ type: 'postgres', url }`, or a `Journal`.",
+      "Where runs are recorded, so that they outlive this process: `{ type: 'sqlite', path }`, `{ type: 'postgres', url }`, `{ type: 'nats' }`, or a `Journal`.",
     otherwise: 'none: a run ends with its process',
     isSecret: true,
   }),

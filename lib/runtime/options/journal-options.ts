@@ -5,6 +5,11 @@ import { invalidOption, option, optionSet, parseOptions, required } from '../../
 import type { CacheStore } from '../../journal/cache-store.ts';
 import type { Journal } from '../../journal/journal.ts';
 import { isPostgresUrl } from '../../journal/postgres/options.ts';
+import type { SharedConnection } from '../../hosts/transport/nats/shared-connection.ts';
+import { natsOptions } from '../../hosts/transport/nats/schema.ts';
+import { isNamespace } from '../../hosts/transport/nats/subjects.ts';
+import { HandoffError } from '../../core/errors.ts';
+import { natsFromEnvironment } from './transport-environment.ts';
 
 export interface SqliteJournalOptions {
   /** `'sqlite'`. */
@@ -41,8 +46,8 @@ export interface PostgresJournalOptions {
    */
   readonly lease?: number | undefined;
   /**
-   * For this time, reads and writes are tried again while the database cannot be reached, in ms. After that, runs of
-   * this process fail with `JOURNAL_FAILED`. Default 60,000 ms.
+   * For this time, reads and writes are tried again while the store cannot be reached, in ms. After that, runs of this
+   * process fail with `JOURNAL_FAILED`. Default 60,000 ms.
    */
   readonly retryTimeout?: number | undefined;
   /** The maximum size of a recorded result, in bytes. Larger ones are computed again when needed. Default 16 MiB. */
@@ -51,16 +56,53 @@ export interface PostgresJournalOptions {
   readonly retain?: { readonly runs?: number | undefined; readonly ms?: number | undefined } | undefined;
 }
 
-/** A SQLite journal in a folder, a PostgreSQL journal, or a `Journal` of the user's own. */
-export type JournalOptions = SqliteJournalOptions | PostgresJournalOptions | Journal;
+export interface NatsJournalOptions {
+  /** `'nats'`. */
+  readonly type: 'nats';
+  /**
+   * The NATS servers, as `nats://HOST:PORT` or `tls://HOST:PORT`; one of a cluster is enough. With it, the journal has
+   * a connection of its own, and takes what else it needs for it from the environment: `HANDOFF_NATS_USER` and others,
+   * as the transport. Default: those of `transport: { type: 'nats' }`, by its connection; without one, `HANDOFF_NATS`.
+   * Environment: `HANDOFF_NATS`.
+   */
+  readonly servers?: string | readonly string[] | undefined;
+  /**
+   * Journals of different namespaces know nothing of each other. It applies to a connection of its own. Default: that
+   * of the transport; without one, `HANDOFF_NATS_NAMESPACE` or `'handoff'`.
+   */
+  readonly namespace?: string | undefined;
+  /**
+   * How many servers of a cluster keep each record. It applies when the journal is created. Default: 3 in a cluster, 1
+   * without one.
+   */
+  readonly replicas?: number | undefined;
+  /**
+   * After this time without a sign of life, other processes take over the runs of this one, in ms. It is renewed three
+   * times as often. A process that stops gives its runs back at once. Default 3,000 ms.
+   */
+  readonly lease?: number | undefined;
+  /**
+   * For this time, reads and writes are tried again while the store cannot be reached, in ms. After that, runs of this
+   * process fail with `JOURNAL_FAILED`. Default 60,000 ms.
+   */
+  readonly retryTimeout?: number | undefined;
+  /** The maximum size of a recorded result, in bytes. Larger ones are computed again when needed. Default 16 MiB. */
+  readonly maxResultBytes?: number | undefined;
+  /** How many ended runs are kept, and for how many ms: `{ runs, ms }`. Default: 1000 runs, for any time. */
+  readonly retain?: { readonly runs?: number | undefined; readonly ms?: number | undefined } | undefined;
+}
+
+/** A SQLite journal in a folder, a PostgreSQL journal, a journal at NATS servers, or a `Journal` of the user's own. */
+export type JournalOptions = SqliteJournalOptions | PostgresJournalOptions | NatsJournalOptions | Journal;
 
 export interface ResolvedJournal {
   readonly maxResultBytes: number;
-  open(): Promise<Journal>;
+  /** @param nats the connection of a transport over NATS */
+  open(nats?: () => Promise<SharedConnection>): Promise<Journal>;
 }
 
 export const journalExpected =
-  "{ type: 'sqlite', path, sync?, maxResultBytes?, retain? }, { type: 'postgres', url, schema?, lease?, retryTimeout?, maxResultBytes?, retain? }, or a Journal";
+  "{ type: 'sqlite', path, sync?, maxResultBytes?, retain? }, { type: 'postgres', url, schema?, lease?, retryTimeout?, maxResultBytes?, retain? }, { type: 'nats', servers?, namespace?, replicas?, lease?, retryTimeout?, maxResultBytes?, retain? }, or a Journal";
 
 export const retainSchema = optionSet({
   runs: option(whole({ orInfinity: true }), { description: 'How many ended runs are kept.', default: 1000 }),
@@ -80,6 +122,20 @@ const kept = {
   retain: option(retainSchema, {
     description: 'How many ended runs are kept, and for how many ms: `{ runs, ms }`.',
     otherwise: '1000 runs, for any time',
+  }),
+};
+
+/** What a journal that many hosts use needs to know. */
+const shared = {
+  lease: option(positiveMilliseconds, {
+    description: 'After this time without a sign of life, other processes take over the runs of this one',
+    details: 'It is renewed three times as often. A process that stops gives its runs back at once.',
+    default: 3000,
+  }),
+  retryTimeout: option(milliseconds, {
+    description: 'For this time, reads and writes are tried again while the store cannot be reached',
+    details: 'After that, runs of this process fail with `JOURNAL_FAILED`.',
+    default: 60_000,
   }),
 };
 
@@ -114,16 +170,30 @@ export const postgresSchema = optionSet({
       default: 'handoff',
     },
   ),
-  lease: option(positiveMilliseconds, {
-    description: 'After this time without a sign of life, other processes take over the runs of this one',
-    details: 'It is renewed three times as often. A process that stops gives its runs back at once.',
-    default: 3000,
+  ...shared,
+  ...kept,
+});
+
+export const natsSchema = optionSet({
+  type: required(oneOf('nats'), { description: "`'nats'`." }),
+  servers: option(natsOptions.servers, {
+    description: 'The NATS servers, as `nats://HOST:PORT` or `tls://HOST:PORT`; one of a cluster is enough.',
+    details:
+      'With it, the journal has a connection of its own, and takes what else it needs for it from the environment: `HANDOFF_NATS_USER` and others, as the transport.',
+    otherwise: "those of `transport: { type: 'nats' }`, by its connection; without one, `HANDOFF_NATS`",
+    isSecret: true,
   }),
-  retryTimeout: option(milliseconds, {
-    description: 'For this time, reads and writes are tried again while the database cannot be reached',
-    details: 'After that, runs of this process fail with `JOURNAL_FAILED`.',
-    default: 60_000,
+  namespace: option(text("words of letters, digits, '_' and '-', separated by dots", isNamespace), {
+    description: 'Journals of different namespaces know nothing of each other.',
+    details: 'It applies to a connection of its own.',
+    otherwise: "that of the transport; without one, `HANDOFF_NATS_NAMESPACE` or `'handoff'`",
   }),
+  replicas: option(whole({ min: 1, max: 5 }), {
+    description: 'How many servers of a cluster keep each record.',
+    details: 'It applies when the journal is created.',
+    otherwise: '3 in a cluster, 1 without one',
+  }),
+  ...shared,
   ...kept,
 });
 
@@ -134,7 +204,8 @@ export function resolveJournal(options: JournalOptions): ResolvedJournal {
   if (isJournal(options)) return { maxResultBytes: defaultMaxResultBytes, open: async () => options };
   if (options.type === 'postgres') return postgres(options);
   if (options.type === 'sqlite') return sqlite(options);
-  throw invalidOption(where, 'type', "'sqlite' or 'postgres'", (options as { readonly type: unknown }).type);
+  if (options.type === 'nats') return nats(options);
+  throw invalidOption(where, 'type', "'sqlite', 'postgres' or 'nats'", (options as { readonly type: unknown }).type);
 }
 
 function sqlite(options: SqliteJournalOptions): ResolvedJournal {
@@ -163,6 +234,41 @@ function postgres(options: PostgresJournalOptions): ResolvedJournal {
       return PostgresJournal.open({ ...settings, retain: retain ?? retainedByDefault() });
     },
   };
+}
+
+function nats(options: NatsJournalOptions): ResolvedJournal {
+  const parsed = parseOptions(where, natsSchema, options);
+  const { servers, namespace, maxResultBytes: bytes, retain, replicas, lease, retryTimeout } = parsed;
+  return {
+    maxResultBytes: bytes,
+    open: async (transport) => {
+      const { NatsJournal } = await import('../../journal/nats/nats-journal.ts');
+      const connection =
+        transport === undefined || servers !== undefined ? await connect({ servers, namespace }) : await transport();
+      return NatsJournal.open(connection, { replicas, lease, retryTimeout, retain: retain ?? retainedByDefault() });
+    },
+  };
+}
+
+/** A connection of the journal alone, with what the environment says about the servers. */
+async function connect(given: Pick<NatsJournalOptions, 'servers' | 'namespace'>): Promise<SharedConnection> {
+  const { connectAlone } = await import('../../hosts/transport/nats/shared-connection.ts');
+  const { servers, namespace, user, pass, token, nkey, creds, tls, secret } = natsFromEnvironment(process.env);
+  const all = given.servers ?? servers;
+  if (all === undefined)
+    throw new HandoffError(
+      'INVALID_OPTION',
+      `${where}: option servers is missing. Set it, such as to 'nats://127.0.0.1:4222', or HANDOFF_NATS, or use transport: { type: 'nats' }`,
+      { option: 'servers' },
+    );
+  return connectAlone(
+    {
+      servers: all,
+      namespace: given.namespace ?? namespace,
+      ...{ user, pass, token, nkey, creds, tls, secret },
+    },
+    where,
+  );
 }
 
 const where = 'Handoff.start: journal';

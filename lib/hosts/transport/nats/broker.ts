@@ -74,6 +74,11 @@ export class Broker {
     return this.#isUp && !this.#isClosing;
   }
 
+  /** The client, for what is not a message between hosts. Only this class closes it. */
+  get client(): NatsConnection {
+    return this.#client;
+  }
+
   /** The longest message that the server takes, in bytes. */
   get maxPayloadBytes(): number {
     return this.#client.info?.max_payload ?? 1024 * 1024;
@@ -160,7 +165,7 @@ function received(message: Msg): BrokerMessage {
 }
 
 function clientOptions(client: Client, settings: NatsSettings): ConnectionOptions {
-  const { servers, user, pass, token, nkey, creds, tls, pingInterval, handshakeTimeout, name } = settings;
+  const { servers, user, pass, token, nkey, creds, tls, pingInterval, handshakeTimeout, name, namespace } = settings;
   const bytes = (text: string | Buffer): Uint8Array => new Uint8Array(Buffer.from(text as string));
   const authenticator =
     creds !== undefined
@@ -172,6 +177,7 @@ function clientOptions(client: Client, settings: NatsSettings): ConnectionOption
     servers: servers.map(({ host }) => host),
     name,
     noEcho: true,
+    inboxPrefix: `${namespace}.inbox`, // no right beyond the namespace is needed
     ...(user !== undefined && { user, pass: pass ?? '' }),
     ...(token !== undefined && { token }),
     ...(authenticator !== undefined && { authenticator }),

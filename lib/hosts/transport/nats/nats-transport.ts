@@ -22,6 +22,7 @@ import type { BrokerStream } from './broker-stream.ts';
 import { DirectBulk } from './direct-bulk.ts';
 import { type NatsOptions, type NatsSettings, resolveNatsOptions } from './options.ts';
 import { prove } from './proof.ts';
+import { share, type SharedConnection } from './shared-connection.ts';
 import { addressOf, announced, announcementOf, Subjects, tokenOf } from './subjects.ts';
 import { Switchboard } from './switchboard.ts';
 
@@ -147,6 +148,12 @@ export class NatsTransport implements Transport {
     await broker.flush();
     this.#announcing = setInterval(() => broker.publish(up, this.#announcement()), this.#settings.announceInterval);
     return this.#isFirst.promise;
+  }
+
+  /** The connection with the servers, for others as long as the transport is open. @throws like `listen` */
+  async connection(): Promise<SharedConnection> {
+    const { broker } = await this.#connected();
+    return share(broker, this.#settings, async () => {});
   }
 
   close(): Promise<void> {

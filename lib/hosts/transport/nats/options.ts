@@ -56,8 +56,7 @@ export interface NatsSettings extends Omit<Parsed, 'servers' | 'secret' | 'tls'>
 }
 
 /** @throws `INVALID_OPTION` */
-export function resolveNatsOptions(given: NatsOptions): NatsSettings {
-  const where = 'NatsTransport';
+export function resolveNatsOptions(given: NatsOptions, where = 'NatsTransport'): NatsSettings {
   const { servers, ...settings } = parseOptions(where, natsSchema, given);
   const { user, pass, token, nkey, creds, secret } = settings;
   const parsed = [servers].flat().map((each) => serverOf(each)!);
