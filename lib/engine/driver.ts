@@ -17,7 +17,7 @@ import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import { isOnce } from '../scheduling/scheduler/once.ts';
 import { hasLost, isContested, isWanted } from '../scheduling/scheduler/race.ts';
 import type { Event, Exception } from '../scheduling/scheduler/events.ts';
-import { handle } from '../scheduling/scheduler/machine.ts';
+import { handleAll } from '../scheduling/scheduler/machine.ts';
 import { endOf } from '../scheduling/scheduler/threads.ts';
 import { type Batch, createState, type Run, type State, Status, type Tuning } from '../scheduling/scheduler/state.ts';
 import type { Composite } from '../workers/store/composite.ts';
@@ -86,6 +86,10 @@ export class Driver {
   /** Events that arrive while the scheduler handles one; only a resource tracker can cause them. */
   readonly #later: Happening[] = [];
   #handling = false;
+  /** Ends that arrived together. The scheduler handles them in one pass. Undefined: they are handled one by one. */
+  #ends: Happening[] | undefined;
+  /** Runs whose progress these change. */
+  readonly #progressed = new Set<ActiveRun>();
 
   constructor(
     tracker: ResourceTracker,
@@ -178,6 +182,7 @@ export class Driver {
       takenBack: (batch, limit) => this.#feed({ type: 'TakenBack', batch, limit }),
       started: (batch, index, at) => this.#started(batch, index, at),
       ended: (batch, report) => this.#ended(batch, report),
+      together: (receive) => this.#together(receive),
       ask: (question) => this.#ask(question),
       printed: (batch, index, text) => this.#observer.printed(this.state.batches.get(batch), index, text),
       progress: ({ runId, dagId, functionId, attempt, fraction, note }) =>
@@ -345,13 +350,40 @@ export class Driver {
     this.#timers.stop();
   }
 
+  /** Handles the ends among several messages together, and each run reports its progress once. */
+  #together(receive: () => void): void {
+    this.#ends = [];
+    this.#progressed.clear();
+    try {
+      receive();
+    } finally {
+      const ends = this.#ends;
+      this.#ends = undefined;
+      if (ends.length > 0) this.#feedAll(ends);
+      for (const active of this.#progressed) active.report();
+      this.#progressed.clear();
+    }
+  }
+
   #feed(happening: Happening): void {
+    if (this.#ends === undefined) return this.#feedAll([happening]);
+    this.#ends.push(happening);
+    if (!isPlainEnd(happening)) this.#feedEnds();
+  }
+
+  /** Handles the ends that have arrived so far: what comes next depends on them. */
+  #feedEnds(): void {
+    if (this.#ends === undefined || this.#ends.length === 0) return;
+    this.#feedAll(this.#ends.splice(0));
+  }
+
+  #feedAll(happenings: readonly Happening[]): void {
     if (this.#handling) {
-      this.#later.push(happening); // a resource tracker calls back: handled afterwards
+      this.#later.push(...happenings); // a resource tracker calls back: handled afterwards
       return;
     }
-    this.#handle(happening);
-    for (let next = this.#later.shift(); next !== undefined; next = this.#later.shift()) this.#handle(next);
+    this.#handle(happenings);
+    for (let next = this.#later.shift(); next !== undefined; next = this.#later.shift()) this.#handle([next]);
     if (this.#draining) return;
     this.#draining = true;
     let next = 0;
@@ -377,12 +409,13 @@ export class Driver {
     for (const link of this.#nodesHere.values()) link.reportFrom?.(end - lead);
   }
 
-  #handle(happening: Happening): void {
+  #handle(happenings: readonly Happening[]): void {
     this.state.observed = this.#observer.watching;
     this.#handling = true;
     try {
-      for (const command of handle(this.state, { ...happening, now: performance.now() } as Event))
-        this.#queue.push(command);
+      const now = performance.now();
+      const events = happenings.map((each) => ({ ...each, now }) as Event);
+      for (const command of handleAll(this.state, events)) this.#queue.push(command);
     } finally {
       this.#handling = false;
     }
@@ -560,6 +593,7 @@ export class Driver {
   #ended(id: number, report: BatchReport): void {
     const batch = this.state.batches.get(id);
     if (batch === undefined) return; // its thread was given up before it had reported everything
+    if (batch.contest !== null) this.#feedEnds(); // one of them may be that of its rival
     if (hasLost(batch)) return this.#drop(batch, report);
     const { run } = batch;
     const active = this.#runs.get(run.id)!;
@@ -592,7 +626,8 @@ export class Driver {
       sendAhead(this.state, this.#nodes, active, batch, large, (i) => void this.#bring(active, i).catch(() => {}));
     for (const i of remote) this.#fetchNow(active, i, isKept(i));
     this.#lost(active, lost);
-    active.report();
+    if (this.#ends === undefined) active.report();
+    else this.#progressed.add(active);
   }
 
   /** What the functions of a report cost on the node of their batch. */
@@ -722,6 +757,11 @@ export class Driver {
     }));
     active.fail(error);
   }
+}
+
+/** Whether an end gives results and nothing else, so that it does not change what other ends mean. */
+function isPlainEnd(happening: Happening): boolean {
+  return happening.type === 'FunctionsEnded' && happening.exceptions.length === 0;
 }
 
 /** Whether a caller waits for a result. */

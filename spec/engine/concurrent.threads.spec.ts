@@ -1,5 +1,6 @@
 /** Functions that share a thread while they wait. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { MessagePort } from 'node:worker_threads';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   type EventOf,
   type FunctionSpec,
@@ -8,6 +9,7 @@ import {
   type NodeOptions,
   tasks,
 } from '../../lib/index.ts';
+import { ToThread } from '../../lib/workers/node/wire.ts';
 import { Gate } from '../support/gate.ts';
 import { dagOf, errorOf } from '../support/handoff.ts';
 
@@ -57,6 +59,29 @@ describe('concurrent functions', () => {
       ),
     );
     expect(results).toEqual({ a: 3, b: 6, c: 9, d: 112 });
+  });
+
+  it('are sent to their thread in one message when they start in one turn', async () => {
+    await start();
+    const meeting = (count: number) =>
+      Array.from({ length: count }, (_, k) => ({ id: `f${k}`, code: w.meet, extraArgs: [count] }));
+    await handoff.execute(dagOf(...meeting(2))); // the thread knows the code from here on
+    const posted = vi.spyOn(MessagePort.prototype, 'postMessage');
+    await handoff.execute(dagOf(...meeting(20)));
+    const sent = posted.mock.calls.map(([message]) => message as unknown[]);
+    posted.mockRestore();
+    expect(sent.map(([type]) => type)).toEqual([ToThread.many]);
+    expect(sent[0]![1]).toHaveLength(20);
+  });
+
+  it('cost the scheduler one pass when they end in one turn', async () => {
+    await start();
+    const told: number[] = [];
+    const meeting = Array.from({ length: 20 }, (_, k) => ({ id: `f${k}`, code: w.meet, extraArgs: [20] }));
+    const last = { id: 'last', code: w.addUp, args: ['f0'], extraArgs: [1] };
+    const { results } = await handoff.execute(dagOf(...meeting, last), { onProgress: ({ done }) => told.push(done) });
+    expect(told).toEqual([20, 21]);
+    expect(results['last']).toBe(21);
   });
 
   it('are as many per thread as concurrency of their node says', async () => {

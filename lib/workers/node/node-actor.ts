@@ -265,6 +265,9 @@ const silent: ThreadEvents = {
   down() {},
   started() {},
   ended() {},
+  together(receive) {
+    receive();
+  },
   blocked() {},
   log() {},
   progress() {},

@@ -103,6 +103,8 @@ export interface ThreadEvents {
   /** A function has begun; `at` in ms since the epoch. */
   started(batch: number, index: number, at: number): void;
   ended(batch: number, report: BatchReport): void;
+  /** Several messages arrived at once: `receive` passes them on, one by one. */
+  together(receive: () => void): void;
   /** A function calls an actor. `answer` is called once, unless the function does not wait. */
   ask(question: Question): void;
   log(logged: Logged): void;

@@ -11,7 +11,7 @@
  *   [cancel, batch, why]                                       [log, origin, runId, dagId, functionId, attempt, values]
  *   [answer, question, ok, value or error]                     [ask, question, actor, method, args, timeout]
  *   [stop]                                                     [crashing, error, batch]
- *                                                              [many, messages]
+ *   [many, messages]                                           [many, messages]
  *                                                              [blocked, batch, ms]
  *                                                              [importing, module], [imported, module], [changed, url, path]
  *                                                              [progress, origin, runId, dagId, functionId, attempt, fraction, note]
@@ -45,7 +45,7 @@ import type { FileMark } from '../code/file-mark.ts';
 import type { PayloadData } from '../store/payload.ts';
 
 /** To the thread. */
-export const ToThread = { define: 0, batch: 1, cancel: 2, stop: 3, connect: 4, answer: 5 } as const;
+export const ToThread = { define: 0, batch: 1, cancel: 2, stop: 3, connect: 4, answer: 5, many: 6 } as const;
 
 /** From the thread. */
 export const FromThread = {

@@ -57,6 +57,8 @@ export class WorkerThread implements Running {
   /** Modules whose files the thread knows. */
   readonly #announced = new Set<string>();
   #defined = 0;
+  /** Batches of concurrent functions, until the end of this turn: they travel in one message. */
+  #gathered: unknown[][] = [];
   #turnAt = 0;
   #crash: ErrorWire | undefined;
   /** The batch of the concurrent function that caused it, if known. */
@@ -149,33 +151,19 @@ export class WorkerThread implements Running {
       throw new Error(`a thread holds ${this.#outstanding.size} batches and has closed none of them`);
     for (; this.#defined < this.#codes.size; this.#defined++) {
       const wire = this.#codes.wire(this.#defined);
-      this.#poolThread.port.postMessage([
-        ToThread.define,
-        this.#defined,
-        wire,
-        'url' in wire ? this.#filesToAnnounce(wire.url) : undefined,
-      ]);
+      const files = 'url' in wire ? this.#filesToAnnounce(wire.url) : undefined;
+      this.#post([ToThread.define, this.#defined, wire, files]);
     }
     // A batch for a thread that is being ended must not begin; it comes back.
     Atomics.store(this.#poolThread.cursors, slot, newCursor(this.#ending ? 0 : size));
     // Concurrent functions do not end in the order in which programs are freed.
     const isConcurrent = (flags & BatchFlag.concurrent) !== 0;
     const at = isConcurrent ? -1 : this.#programs.put(program);
+    const where = at >= 0 ? at : program.slice();
+    const message = [ToThread.batch, id, slot, flags, origin, runId, dagId, size, where, values, sources, exports];
     try {
-      this.#poolThread.port.postMessage([
-        ToThread.batch,
-        id,
-        slot,
-        flags,
-        origin,
-        runId,
-        dagId,
-        size,
-        at >= 0 ? at : program.slice(),
-        values,
-        sources,
-        exports,
-      ]);
+      if (isConcurrent && values.every(isSendable)) this.#gather(message);
+      else this.#post(message);
       if (this.#outstanding.size === 0) this.#turnAt = performance.now();
       this.#outstanding.set(id, { slot, size, ringed: at >= 0, isConcurrent, reported: 0 });
     } catch (error) {
@@ -183,6 +171,23 @@ export class WorkerThread implements Running {
       if (at >= 0) this.#programs.undo();
       throw error;
     }
+  }
+
+  /** Sends a message after everything that was gathered. */
+  #post(message: unknown[], transfer: MessagePort[] = []): void {
+    this.#sendGathered();
+    this.#poolThread.port.postMessage(message, transfer);
+  }
+
+  #gather(message: unknown[]): void {
+    if (this.#gathered.push(message) === 1) queueMicrotask(() => this.#sendGathered());
+  }
+
+  #sendGathered(): void {
+    const messages = this.#gathered;
+    if (messages.length === 0) return;
+    this.#gathered = [];
+    this.#poolThread.port.postMessage(messages.length === 1 ? messages[0]! : [ToThread.many, messages]);
   }
 
   /** The files of a module, as this host announced them; undefined when the thread knows them already. */
@@ -207,7 +212,7 @@ export class WorkerThread implements Running {
 
   #addPort(other: WorkerThread, port: MessagePort): void {
     this.#connected.add(other);
-    this.#poolThread.port.postMessage([ToThread.connect, other.address, port], [port]);
+    this.#post([ToThread.connect, other.address, port], [port]);
   }
 
   /** Takes back up to `count` functions of a batch, from its end. @returns how many */
@@ -228,7 +233,7 @@ export class WorkerThread implements Running {
    */
   cancel(batch: number, why: 'aborted' | 'timeout'): number {
     const taken = this.takeBack(batch, Infinity);
-    if (this.#outstanding.has(batch)) this.#poolThread.port.postMessage([ToThread.cancel, batch, why]);
+    if (this.#outstanding.has(batch)) this.#post([ToThread.cancel, batch, why]);
     return taken;
   }
 
@@ -297,7 +302,7 @@ export class WorkerThread implements Running {
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#poolThread.port.postMessage([ToThread.stop]);
+    this.#post([ToThread.stop]);
     await this.exited;
   }
 
@@ -332,8 +337,9 @@ export class WorkerThread implements Running {
       case FromThread.blocked:
         return this.#events.blocked(message[1] as number | undefined, message[2] as number);
       case FromThread.many:
-        for (const each of message[1] as unknown[][]) this.#receive(each);
-        return;
+        return this.#events.together(() => {
+          for (const each of message[1] as unknown[][]) this.#receive(each);
+        });
     }
   }
 
@@ -365,12 +371,11 @@ export class WorkerThread implements Running {
   }
 
   #ask(question: number, actor: string, method: string, args: readonly ValueWire[], timeout: number | undefined): void {
-    const { port } = this.#poolThread;
-    const refuse = (error: unknown): void => port.postMessage([ToThread.answer, question, false, toErrorWire(error)]);
+    const refuse = (error: unknown): void => this.#post([ToThread.answer, question, false, toErrorWire(error)]);
     const answer = (result: Answer): void => {
       if (!result.ok) return refuse(result.error);
       try {
-        port.postMessage([ToThread.answer, question, true, toValueWire(result.value)]);
+        this.#post([ToThread.answer, question, true, toValueWire(result.value)]);
       } catch (error) {
         refuse(error);
       }
@@ -476,6 +481,11 @@ export class WorkerThread implements Running {
     // user code is ours.
     return { reason: 'error', error, excused: exit.reason === 'killed' || this.#used };
   }
+}
+
+/** Whether any port takes a value as it is. What must be looked into travels alone: it may turn out not to be sendable. */
+function isSendable(value: unknown): boolean {
+  return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol');
 }
 
 /** The modules that a thread imports first, as they are for all threads. */

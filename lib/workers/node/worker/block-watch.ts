@@ -1,7 +1,8 @@
 /**
  * Finds concurrent functions that hold their thread while others wait on it. A late timer shows that the thread was held.
  * From then on, for a while, each piece of code is timed, because only that shows which function does it; until then it
- * would cost each promise more than most functions are worth.
+ * would cost each promise more than most functions are worth. A thread that begins or ends functions all the time is busy,
+ * but none of them holds it.
  */
 import { type AsyncHook, createHook } from 'node:async_hooks';
 import type { Item } from './item.ts';
@@ -31,6 +32,10 @@ export class BlockWatch {
   /** When the timer was last on time. */
   #checkedAt = 0;
   #cpu = 0;
+  /** When a function last began or ended. */
+  #passedAt = 0;
+  /** The longest time, in ms, in which none began or ended since the timer is due. */
+  #longestMs = 0;
   #tracedUntil = 0;
   #reportedAt = -Infinity;
 
@@ -41,6 +46,7 @@ export class BlockWatch {
   /** Others wait while a function holds the thread. */
   start(): void {
     this.#checkedAt = performance.now();
+    this.#longestMs = 0;
     this.#cpu = cpuMs();
     this.#timer ??= setInterval(() => this.#check(), checkMs).unref();
   }
@@ -51,6 +57,13 @@ export class BlockWatch {
     this.#trace(false);
   }
 
+  /** A function begins or has ended. */
+  passed(now: number): void {
+    const due = this.#checkedAt + checkMs;
+    if (now > due) this.#longestMs = Math.max(this.#longestMs, now - Math.max(due, this.#passedAt));
+    this.#passedAt = now;
+  }
+
   /** A function ran from `begun` on without a break. */
   ran(item: Item, begun: number): void {
     const now = performance.now();
@@ -59,12 +72,15 @@ export class BlockWatch {
 
   #check(): void {
     const now = performance.now();
+    this.passed(now);
+    const isHeld = this.#longestMs >= longMs;
+    this.#longestMs = 0;
     const late = now - this.#checkedAt - checkMs;
     const cpu = cpuMs() - this.#cpu;
     const isReported = this.#reportedAt >= this.#checkedAt;
     this.#checkedAt = now;
     this.#cpu += cpu;
-    if (late < longMs) {
+    if (!isHeld) {
       if (this.#hook !== undefined && now > this.#tracedUntil) this.#trace(false);
       return;
     }

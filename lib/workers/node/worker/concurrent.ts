@@ -5,7 +5,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { HandoffError } from '../../../core/errors.ts';
 import { LostResult } from '../../store/encode.ts';
-import { ArgTag, beginNext, FromThread } from '../wire.ts';
+import { beginNext, FromThread } from '../wire.ts';
 import { type ArgumentSources, isThenable, references, resolve } from './arguments.ts';
 import type { Batch } from './batch.ts';
 import { BlockWatch } from './block-watch.ts';
@@ -26,6 +26,14 @@ export interface ConcurrentParts extends ContextParts {
   /** Called when a function has ended, later than `begin` returned. */
   onEnded(): void;
 }
+
+/** What a function is called with: values, or, when `tagged`, pairs of `ArgTag` and argument. */
+interface Arguments {
+  readonly values: readonly unknown[];
+  readonly tagged: boolean;
+}
+
+const none: readonly number[] = [];
 
 export class Concurrent {
   readonly #parts: ConcurrentParts;
@@ -70,7 +78,7 @@ export class Concurrent {
 
   /** Begins the function of a batch, unless it was taken back. */
   begin(batch: Batch): void {
-    const { cursors, codes, post } = this.#parts;
+    const { cursors, post } = this.#parts;
     const index = beginNext(cursors, batch.slot);
     if (index < 0) return post([FromThread.closed, batch.id]);
     const { reader } = batch;
@@ -92,16 +100,24 @@ export class Concurrent {
     };
     this.#running.set(batch.id, item);
     if (this.#running.size === 2) this.#watch.start();
+    this.#watch.passed(item.begun);
     this.#beginning = true;
-    const args = reader.tagged ? reader.args : reader.args.flatMap((value) => [ArgTag.value, value]);
-    const needed = new Set([code]);
-    references(args, 0, needed, []);
-    if (item.retryIf >= 0) needed.add(item.retryIf);
-    const missing = [...needed].filter((each) => codes.functions[each] === undefined);
+    const args: Arguments = { values: reader.args, tagged: reader.tagged };
+    const missing = this.#missing(item, args);
     const mustTrace = item.traceparent !== undefined && !traceContext.isLoaded;
     if (missing.length === 0 && !mustTrace) this.#enter(item, args);
     else void this.#load(item, args, missing, mustTrace);
     this.#beginning = false;
+  }
+
+  /** The code that a function needs and that this thread has not loaded. */
+  #missing({ code, retryIf }: Item, { values, tagged }: Arguments): readonly number[] {
+    const { functions } = this.#parts.codes;
+    if (!tagged && retryIf < 0) return functions[code] === undefined ? [code] : none;
+    const needed = new Set([code]);
+    if (tagged) references(values, 0, needed, []);
+    if (retryIf >= 0) needed.add(retryIf);
+    return [...needed].filter((each) => functions[each] === undefined);
   }
 
   /** Aborts the signal of a function. False when it does not run here. */
@@ -113,7 +129,7 @@ export class Concurrent {
     return true;
   }
 
-  async #load(item: Item, args: readonly unknown[], missing: readonly number[], mustTrace: boolean): Promise<void> {
+  async #load(item: Item, args: Arguments, missing: readonly number[], mustTrace: boolean): Promise<void> {
     this.#announce(item); // its timeout covers the import of its module
     try {
       await Promise.all([...missing.map((each) => this.#parts.codes.load(each)), mustTrace && traceContext.load()]);
@@ -130,7 +146,7 @@ export class Concurrent {
     this.#parts.post([FromThread.started, batch.id, index, performance.timeOrigin + begun]);
   }
 
-  #enter(item: Item, args: readonly unknown[]): void {
+  #enter(item: Item, args: Arguments): void {
     item.begun = performance.now();
     this.#announce(item);
     contextSlot.current = this.#context;
@@ -150,12 +166,13 @@ export class Concurrent {
   }
 
   /** Inline functions among the arguments run in the context of the function they belong to. */
-  #resolveAndCall(item: Item, args: readonly unknown[]): unknown {
+  #resolveAndCall(item: Item, { values: given, tagged }: Arguments): unknown {
+    if (!tagged) return this.#call(item, given);
     const { traceparent } = item;
     const values =
       traceparent === undefined
-        ? resolve(args, 0, args.length / 2, this.#sources)
-        : traceContext.resolve(traceparent, args, this.#sources);
+        ? resolve(given, 0, given.length / 2, this.#sources)
+        : traceContext.resolve(traceparent, given, this.#sources);
     return values instanceof Promise ? values.then((settled) => this.#call(item, settled)) : this.#call(item, values);
   }
 
@@ -199,7 +216,9 @@ export class Concurrent {
   }
 
   #measure(item: Item): void {
-    item.batch.report.measure(item.code, 1, item.begun, performance.now());
+    const now = performance.now();
+    this.#watch.passed(now);
+    item.batch.report.measure(item.code, 1, item.begun, now);
     this.#end(item);
   }
 

@@ -48,7 +48,7 @@ export function serve(options: ServeOptions): Promise<void> {
   if (output !== 'inherit') redirectPrints(output === 'events' ? prints : undefined);
   if (memoryBudget !== undefined) collectFor(memoryBudget);
   warmUp();
-  port.on('message', (message: unknown[]) => {
+  const receive = (message: unknown[]): void => {
     switch (message[0]) {
       case ToThread.batch:
         return executor.accept(message);
@@ -60,6 +60,9 @@ export function serve(options: ServeOptions): Promise<void> {
         );
       case ToThread.connect:
         return executor.gang.connect(message[1] as number, message[2] as MessagePort);
+      case ToThread.many:
+        for (const each of message[1] as unknown[][]) receive(each);
+        return;
       case ToThread.answer:
         return executor.actorCalls.answered(message[1] as number, message[2] as boolean, message[3]);
       case ToThread.cancel:
@@ -73,7 +76,8 @@ export function serve(options: ServeOptions): Promise<void> {
         executor.gang.close();
         return resolve();
     }
-  });
+  };
+  port.on('message', receive);
   // The lost message may be a batch, for which the node would wait forever. So let the thread crash.
   port.on('messageerror', (cause) => {
     throw new HandoffError(
