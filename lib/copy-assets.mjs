@@ -12,6 +12,7 @@ const copy = (from, to) => {
 rmSync(new URL('dist/types', root), { recursive: true });
 for (const file of ['index.html', 'style.css']) copy(`lib/dashboard/page/${file}`, `dashboard/page/${file}`);
 copy('node_modules/valibot/LICENSE.md', 'chunks/valibot-LICENSE.md');
+copy('node_modules/prom-client/LICENSE', 'chunks/prom-client-LICENSE');
 
 // The packages that the page uses. Their source maps stay behind.
 for (const [name, file] of Object.entries(vendor)) {

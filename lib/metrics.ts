@@ -4,20 +4,20 @@
  * @module handoffjs/metrics
  */
 import './core/node-version.ts'; // first, so that an old Node fails with a clear message
-import type { Registry } from 'prom-client';
 import { HandoffError } from './core/errors.ts';
 import { type Metrics, metricsOf } from './telemetry/metrics.ts';
 import { shapeOfPlan } from './telemetry/run-shape.ts';
 import { HandoffEmitter } from './runtime/emitter.ts';
 import { type Handoff, overviewOf } from './runtime/handoff.ts';
 import { invalidOption, parseOptions } from './core/options.ts';
-import { metricsSchema } from './telemetry/metrics-options.ts';
+import { metricsSchema, type MetricsRegistry } from './telemetry/metrics-options.ts';
 
 export type { Metrics } from './telemetry/metrics.ts';
+export type { MetricsRegistry } from './telemetry/metrics-options.ts';
 
 export interface CollectOptions {
   /** The registry of prom-client that receives the metrics. Default: a new one. */
-  readonly registry?: Registry | undefined;
+  readonly registry?: MetricsRegistry | undefined;
   /** The prefix of the metric names. Default: `'handoff_'`. */
   readonly prefix?: string | undefined;
   /** Upper bounds of the histogram buckets in seconds, ascending. Default: from 0.0001 to 1800. */

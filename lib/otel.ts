@@ -4,13 +4,14 @@
  * @module handoffjs/otel
  */
 import './core/node-version.ts'; // first, so that an old Node fails with a clear message
-import { type Attributes, context, trace, type Tracer } from '@opentelemetry/api';
+import type { Attributes, Tracer } from '@opentelemetry/api';
 import type { CompiledDag } from './dag/compiled-dag.ts';
 import { HandoffError } from './core/errors.ts';
 import type { EventOf, HandoffEvent } from './events/events.ts';
 import { HandoffEmitter } from './runtime/emitter.ts';
 import type { Handoff } from './runtime/handoff.ts';
 import { invalidOption, parseOptions } from './core/options.ts';
+import { context, trace } from './telemetry/otel-api.ts';
 import { RunTrace } from './telemetry/run-trace.ts';
 import { tracesSchema } from './telemetry/trace-options.ts';
 

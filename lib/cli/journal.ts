@@ -1,4 +1,8 @@
 /** The commands that read and change a journal: `runs`, `show`, `cancel`, `resume`, `submit` and `journal compact`. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { compile } from '../dag/compile.ts';
+import { Dag } from '../dag/dag.ts';
 import { readConfig } from '../runtime/options/config.ts';
 import type { Journal, RunState, RunSummaryRow } from '../journal/journal.ts';
 import { decodeChunk } from '../journal/codec.ts';
@@ -52,22 +56,24 @@ export function listRuns(flags: RunsFlags): Promise<number> {
   });
 }
 
-/** Shows one run of a journal: its state, its error, and the functions that have not ended. */
+/** Shows one run of a journal: its state, its error, and the functions that have not finished. */
 export function showRun(runId: string, flags: JournalFlags): Promise<number> {
   return withJournal(flags, async (journal) => {
     const row = await find(journal, runId);
     const chunks = await journal.read(runId);
     const history = replay(chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${runId}, position ${at}`)));
-    const { functions } = history.submitted.dag;
-    const open = functions.filter(({ type }) => type === undefined || type === 'regular').map(({ id }) => id);
+    const { dag } = history.submitted;
+    const ids = compile(Dag.fromJSON(dag)).entries.map(({ id }) => id);
+    const lists = {
+      'not finished': ids.filter((_, i) => !history.finished.has(i)),
+      'in doubt': ids.filter((_, i) => history.inDoubt.has(i)),
+    };
     if (flags.json === true) {
-      print(toJson({ ...row, dag: history.submitted.dag, options: history.submitted.options, ended: history.ended }));
+      print(toJson({ ...row, dag, options: history.submitted.options, ended: history.ended }));
       return ExitCode.done;
     }
     print(toTable(['run', 'DAG', 'state', 'done', 'submitted', 'took'], [toRow(row)]));
-    print(
-      `functions: ${open.slice(0, 20).map(printable).join(', ')}${open.length > 20 ? `, and ${open.length - 20} more` : ''}`,
-    );
+    for (const [title, all] of Object.entries(lists)) if (all.length > 0) print(`${title}: ${listed(all)}`);
     const { error } = history.ended ?? {};
     if (error !== undefined) print(`error: ${'message' in error ? printable(String(error.message)) : toText(error)}`);
     return ExitCode.done;
@@ -75,7 +81,8 @@ export function showRun(runId: string, flags: JournalFlags): Promise<number> {
 }
 
 /** Cancels a run of a journal, wherever it runs. */
-export function cancelRun(runId: string, flags: HandoffFlags): Promise<number> {
+export async function cancelRun(runId: string, flags: HandoffFlags): Promise<number> {
+  await needJournal(flags);
   return withHandoff({ ...flags, ...nothingOfOwn }, 'orchestrator', async (handoff) => {
     const isCancelled = await handoff.cancel(runId);
     process.stderr.write(
@@ -86,8 +93,9 @@ export function cancelRun(runId: string, flags: HandoffFlags): Promise<number> {
 }
 
 /** Continues a run of a journal in this process, and prints its results. */
-export function resumeRun(runId: string, flags: ResumeFlags): Promise<number> {
+export async function resumeRun(runId: string, flags: ResumeFlags): Promise<number> {
   const results = Object.fromEntries((flags.result ?? []).map(parseResult));
+  await needJournal(flags);
   return withHandoff(flags, 'orchestrator', async (handoff) => {
     const handle = await handoff.resume(runId, { retry: flags.retry ?? [], results });
     const outcome = await settled(handle.result());
@@ -124,14 +132,27 @@ export function compactJournal(flags: JournalFlags): Promise<number> {
 /** What only records needs no threads of its own. */
 const nothingOfOwn = { nodes: 'journal:threads=1,cpu=0' };
 
-/** Opens the journal that a flag or the configuration file names. */
-async function withJournal(flags: JournalFlags, use: (journal: Journal) => Promise<number>): Promise<number> {
+/**
+ * The journal that a flag or the configuration file names, for commands that read one.
+ *
+ * @throws `UsageError` if none is named, or if the folder holds none: opening it would create an empty one
+ */
+async function needJournal(flags: JournalFlags): Promise<JournalOptions> {
   const { options } = await readConfig(flags.config);
   const given: JournalOptions | undefined = flags.journal === undefined ? options.journal : journalOf(flags.journal);
   if (given === undefined)
     throw new UsageError(
       '--journal DIR is missing. Give the folder of the journal, or the URL of its database (or journal in the configuration file).',
     );
+  if ('path' in given && typeof given.path === 'string' && !existsSync(join(given.path, 'journal.db')))
+    throw new UsageError(
+      `There is no journal in ${given.path}. Give its folder with --journal DIR; handoff run and handoff submit create one.`,
+    );
+  return given;
+}
+
+async function withJournal(flags: JournalFlags, use: (journal: Journal) => Promise<number>): Promise<number> {
+  const given = await needJournal(flags);
   const journal = await resolveJournal(given).open();
   try {
     return await use(journal);
@@ -145,6 +166,12 @@ async function find(journal: Journal, runId: string): Promise<RunSummaryRow> {
   if (row === undefined)
     throw new UsageError(`The journal has no run ${JSON.stringify(runId)}. \`handoff runs\` lists them.`);
   return row;
+}
+
+/** The first few names, and how many more there are. */
+function listed(all: readonly string[]): string {
+  const shown = all.slice(0, 20).map(printable).join(', ');
+  return all.length > 20 ? `${shown}, and ${all.length - 20} more` : shown;
 }
 
 function toRow({ runId, dagId, state, done, functions, submittedAt, endedAt }: RunSummaryRow): (string | number)[] {

@@ -6,6 +6,7 @@ import { type ExpressionStatement, parse, type Pattern } from 'acorn';
 import { isCall } from '../dag/call.ts';
 import { Dag, type DagJson } from '../dag/dag.ts';
 import { HandoffError } from '../core/errors.ts';
+import { show } from '../core/show.ts';
 import { UsageError } from './exit.ts';
 
 export interface LoadedDag {
@@ -30,11 +31,13 @@ export async function loadDag(file: string, args: readonly string[]): Promise<Lo
       `${file} has no default export. Export a DAG, or a function that returns one: export default dag('name', { … });`,
     );
   checkArguments(file, module['default'], args);
-  const given: unknown =
-    typeof module['default'] === 'function'
-      ? await (module['default'] as (...args: readonly string[]) => unknown)(...args)
-      : module['default'];
-  return adopt(given, file);
+  const exported: unknown = module['default'];
+  return typeof exported === 'function'
+    ? adopt(
+        await (exported as (...args: readonly string[]) => unknown)(...args),
+        `What the function exported by ${file} returns`,
+      )
+    : adopt(exported, `The default export of ${file}`);
 }
 
 /** @throws `UsageError` for arguments that would be ignored */
@@ -73,27 +76,36 @@ async function importModule(file: string, path: string): Promise<Record<string, 
     return (await import(pathToFileURL(path).href)) as Record<string, unknown>;
   } catch (error) {
     if (error instanceof HandoffError) throw error;
-    throw new UsageError(
-      `${file} cannot be imported: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-    );
+    throw new UsageError(`${file} cannot be imported: ${reasonOf(error)}`);
   }
 }
 
-/** Takes over the DAG as data if the module uses another copy of this package than the command does. */
-function adopt(given: unknown, file: string): LoadedDag {
-  if (isCall(given))
-    throw new UsageError(`The default export of ${file} is a call. Wrap it: export default dag('name', call).`);
+/** The stack without Node's own frames, and what to do about syntax that Node does not strip. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const stack = (error.stack ?? error.message).replaceAll(/\n\s+at [^\n]*\bnode:internal\/[^\n]*/g, '').trimEnd();
+  return (error as NodeJS.ErrnoException).code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX'
+    ? `${stack}\nNode strips types only. Replace the enum, namespace or parameter property, or build the module and name the built file.`
+    : stack;
+}
+
+/**
+ * Takes over the DAG as data if the module uses another copy of this package than the command does.
+ *
+ * @param what the subject of the error if it is no DAG
+ */
+function adopt(given: unknown, what: string): LoadedDag {
+  if (isCall(given)) throw new UsageError(`${what} is a call. Wrap it into a DAG: dag('name', { result: call }).`);
   const json =
     typeof given === 'object' && given !== null && 'toJSON' in given
       ? (given as { toJSON(): unknown }).toJSON()
       : given;
-  if (typeof json !== 'object' || json === null || !Array.isArray((json as DagJson).functions)) {
-    throw new UsageError(`The default export of ${file} is not a DAG: it is ${typeof given}.`);
-  }
+  if (typeof json !== 'object' || json === null || !Array.isArray((json as DagJson).functions))
+    throw new UsageError(`${what} must be a DAG, got ${show(given)}. Make one with dag('name', { … }) or new Dag().`);
   const { outputs } = json as DagJson;
   try {
     return { dag: given instanceof Dag ? given : Dag.fromJSON(json as DagJson), outputs };
   } catch (error) {
-    throw error instanceof HandoffError ? error : new UsageError(`The default export of ${file} is not a DAG.`);
+    throw error instanceof HandoffError ? error : new UsageError(`${what} must be a DAG, got ${show(given)}.`);
   }
 }

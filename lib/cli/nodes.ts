@@ -52,6 +52,8 @@ function parseAmounts(flag: string, text: string): Omit<NodeOptions, 'name'> {
     if (name === '' || amount === '' || rest.length > 0 || !Number.isFinite(value) || value < 0) {
       throw new UsageError(`${flag}: ${JSON.stringify(part)} is not resource=amount, such as cpu=2.`);
     }
+    if (Object.hasOwn(amounts, name))
+      throw new UsageError(`${flag}: ${name} stands twice in ${JSON.stringify(text)}. Give each resource once.`);
     amounts[name] = value;
   }
   const { threads, speed, price, ...capabilities } = amounts;

@@ -87,6 +87,6 @@ export function formatBytes(bytes: number): string {
 export function toNumber(flag: string, text: string): number {
   const value = Number(text);
   if (text.trim() === '' || Number.isNaN(value))
-    throw new UsageError(`${flag}: ${JSON.stringify(text)} is not a number.`);
+    throw new UsageError(`${flag}: ${JSON.stringify(text)} is not a number. Give digits, such as ${flag} 1000.`);
   return value;
 }

@@ -54,7 +54,6 @@ export function createProgram(done: (code: number) => void): Command {
   const program = new Command('handoff')
     .description('Runs DAGs of functions in parallel on worker threads, of one host or many.')
     .version(packageVersion())
-    .showHelpAfterError('(handoff --help lists all commands)')
     .addHelpText('after', examples)
     .configureOutput({ writeOut: print, writeErr: (text) => void process.stderr.write(text) })
     .exitOverride();
@@ -226,7 +225,17 @@ export function createProgram(done: (code: number) => void): Command {
     .description('print a script that completes commands and flags in a shell')
     .addArgument(new Argument('<shell>').choices(shells))
     .action((shell: string) => print(completionScript(program, shell)));
+  hintAtHelp(program);
   return program;
+}
+
+/** After wrong usage, each command names its own help. */
+function hintAtHelp(command: Command, path = command.name()): void {
+  const { commands } = command;
+  command.showHelpAfterError(
+    `(${path} --help lists ${commands.length > 0 ? 'its commands' : 'its arguments and flags'})`,
+  );
+  for (const each of commands) hintAtHelp(each, `${path} ${each.name()}`);
 }
 
 function choice(flags: string, description: string, values: readonly string[]): Option {

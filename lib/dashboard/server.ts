@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { HandoffError } from '../core/errors.ts';
 import { formatAddress } from '../hosts/transport/tcp/address.ts';
+import { whyNotListening } from '../hosts/transport/tcp/listen-error.ts';
 import { type Door, checkAccess } from './guard.ts';
 import { answer, type Parts, say } from './routes.ts';
 
@@ -50,15 +51,8 @@ export async function listen(
 async function begin(server: Server, host: string, port: number): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      const why =
-        cause.code === 'EADDRINUSE' ? 'the port is in use. Give another port, or 0 for any free port' : cause.message;
-      reject(
-        new HandoffError(
-          'INVALID_OPTION',
-          `The dashboard cannot listen on ${formatAddress(host, port)}: ${why} (${cause.code}).`,
-          { option: 'dashboard', cause },
-        ),
-      );
+      const what = `The dashboard cannot listen on ${formatAddress(host, port)}`;
+      reject(new HandoffError('INVALID_OPTION', `${what}: ${whyNotListening(cause)}`, { option: 'dashboard', cause }));
     });
     // A resolver may map localhost elsewhere; it must stay unreachable from other machines.
     server.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port }, resolve);

@@ -1,5 +1,6 @@
 /** Gauges of the current state, read only when Prometheus scrapes. */
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import Gauge from 'prom-client/lib/gauge.js';
 import type { Capabilities, Cost } from '../dag/types.ts';
 
 /** The entry of a node in `handoff.resources()`. */

@@ -1,8 +1,19 @@
 /** The options of `collectMetrics`. */
-import type { Registry } from 'prom-client';
 import { special, text } from '../core/option-types.ts';
 import { option, optionSet } from '../core/options.ts';
 import { isRecord } from '../core/values.ts';
+
+/**
+ * Where metrics are registered: the part of prom-client's `Registry` that is used, so that neither the package nor its
+ * types need to be installed.
+ */
+export interface MetricsRegistry {
+  readonly contentType: string;
+  metrics(): Promise<string>;
+  registerMetric(metric: unknown): void;
+  getSingleMetric(name: string): unknown;
+  removeSingleMetric(name: string): void;
+}
 
 const isAscending = (value: unknown): boolean =>
   Array.isArray(value) &&
@@ -11,7 +22,7 @@ const isAscending = (value: unknown): boolean =>
 
 export const metricsSchema = optionSet({
   registry: option(
-    special<Registry>(
+    special<MetricsRegistry>(
       (value) =>
         isRecord(value) && typeof value['registerMetric'] === 'function' && typeof value['metrics'] === 'function',
       'a Registry of prom-client',

@@ -1,14 +1,17 @@
 /** Counts events for Prometheus as they arrive, and formats the metrics when they are read. */
-import { Counter, Histogram, Registry } from 'prom-client';
+import Counter from 'prom-client/lib/counter.js';
+import Histogram from 'prom-client/lib/histogram.js';
+import Registry from 'prom-client/lib/registry.js';
 import type { EventOf, EventType } from '../events/events.ts';
 import type { Feed, FeedEvent } from '../events/feed.ts';
 import { addGauges, type NodeUse } from './metrics-gauges.ts';
 import { FunctionMetrics } from './metrics-functions.ts';
+import type { MetricsRegistry } from './metrics-options.ts';
 import type { RunShape } from './run-shape.ts';
 
 export interface MetricsOptions {
   /** Registry that receives the metrics. Default: a new one. */
-  readonly registry?: Registry | undefined;
+  readonly registry?: MetricsRegistry | undefined;
   /** Prefix of the metric names. Default `'handoff_'`. */
   readonly prefix?: string | undefined;
   /** Upper bounds of the histogram buckets in seconds, ascending. */
@@ -20,7 +23,8 @@ export interface MetricsOptions {
 }
 
 export interface Metrics {
-  readonly registry: Registry;
+  /** The registry that was given, or a new one. */
+  readonly registry: MetricsRegistry;
   /** The content type of `text`. */
   readonly contentType: string;
   /** All metrics of the registry in Prometheus' text format. */
@@ -63,7 +67,7 @@ export function metricsOf(
     return prefix + name;
   };
   try {
-    const unsubscribe = feed.subscribe(types, recorder(registry, named, options));
+    const unsubscribe = feed.subscribe(types, recorder(registry as Registry, named, options));
     return {
       registry,
       contentType: registry.contentType,

@@ -12,20 +12,11 @@
  * The span of an attempt starts when the attempt is sent, so that spans of the function can become its children. It
  * ends when the end is reported. An attempt that was recalled or never reported has no span.
  */
-import {
-  type Attributes,
-  type Context,
-  type HrTime,
-  isSpanContextValid,
-  type Span,
-  type SpanContext,
-  SpanStatusCode,
-  trace,
-  type Tracer,
-} from '@opentelemetry/api';
+import type { Attributes, Context, HrTime, Span, SpanContext, Tracer } from '@opentelemetry/api';
 import { nameOf } from '../dag/code.ts';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { EventOf, HandoffEvent } from '../events/events.ts';
+import { isSpanContextValid, SpanStatusCode, trace } from './otel-api.ts';
 
 /** An attempt that was sent and whose end is not reported yet. A backup copy belongs to the same attempt. */
 interface Open {

@@ -2,7 +2,7 @@
  * A prom-client histogram by function name that skips labels and hashing: one observation costs one bucket search. The
  * values are combined when they are read.
  */
-import type { Histogram, Registry } from 'prom-client';
+import type { MetricsRegistry } from './metrics-options.ts';
 
 /** Observations for one name. */
 export class Tally {
@@ -36,11 +36,11 @@ export class TalliedHistogram {
   readonly #bounds: readonly number[];
   readonly #tallies = new Map<string, Tally>();
 
-  constructor(name: string, help: string, bounds: readonly number[], registry: Registry) {
+  constructor(name: string, help: string, bounds: readonly number[], registry: MetricsRegistry) {
     this.name = name;
     this.help = help;
     this.#bounds = bounds;
-    registry.registerMetric(this as unknown as Histogram);
+    registry.registerMetric(this);
   }
 
   tallyOf(label: string): Tally {

@@ -1,5 +1,5 @@
 /** Durable runs from the command line. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -45,7 +45,7 @@ describe('handoff submit', () => {
   it('prints the id of a run that waits, and can be shown, cancelled and compacted', async () => {
     const submitted = await cli('submit', fixture('durable.ts'), marks, gate, ...journal, '--run-id', 'r');
     expect(submitted).toMatchObject({ code: 0, stdout: 'r\n' });
-    expect((await cli('show', 'r', ...journal)).stdout).toMatch(/queued[^]*functions: first, last/);
+    expect((await cli('show', 'r', ...journal)).stdout).toMatch(/queued[^]*not finished: first, last/);
     expect(await cli('cancel', 'r', ...journal)).toMatchObject({ code: 0, stderr: 'Run r is cancelled.\n' });
     expect((await cli('show', 'r', ...journal)).stdout).toMatch(/cancelled[^]*error: .*was cancelled/);
     expect(await cli('journal', 'compact', ...journal)).toMatchObject({ code: 0, stderr: '0 runs deleted.\n' });
@@ -63,7 +63,19 @@ describe('wrong usage', () => {
     expect(code).toBe(2);
   });
 
+  it.each([['runs'], ['show', 'r'], ['resume', 'r'], ['cancel', 'r'], ['journal', 'compact']])(
+    '%s refuses a folder without a journal, and creates none',
+    async (...args) => {
+      const missing = join(folder, 'misspelt');
+      const { code, stderr } = await cli(...args, '--journal', missing);
+      expect(stderr).toContain(`There is no journal in ${missing}`);
+      expect(code).toBe(2);
+      expect(existsSync(missing)).toBe(false);
+    },
+  );
+
   it('a run that is not there is named', async () => {
+    await cli('submit', fixture('durable.ts'), marks, gate, ...journal);
     expect(await cli('show', 'x', ...journal)).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('no run "x"'),

@@ -127,7 +127,7 @@ describe('handoff node refuses', () => {
       const { code, stderr } = await processes.run(['node', '--listen', `127.0.0.1:${port}`]);
       expect(code).toBe(2);
       expect(stderr).toContain(`cannot listen on 127.0.0.1:${port}`);
-      expect(stderr).toContain('EADDRINUSE');
+      expect(stderr).toContain('the port is in use. Give another port, or 0 for any free port (EADDRINUSE).');
     } finally {
       server.close();
     }

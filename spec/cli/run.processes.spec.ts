@@ -133,6 +133,16 @@ describe('handoff run', () => {
     const { code, stderr } = await cli('run', file);
     expect(code).toBe(2);
     expect(stderr).toContain('broken.ts cannot be imported');
+    expect(stderr).not.toContain('node:internal');
+  });
+
+  it('says how to mend syntax that Node does not strip', async () => {
+    const file = join(folder, 'enum.ts');
+    writeFileSync(file, 'enum Colour { Red }\nexport default Colour.Red;');
+    const { code, stderr } = await cli('run', file);
+    expect(code).toBe(2);
+    expect(stderr).toContain('TypeScript enum is not supported');
+    expect(stderr).toContain('Node strips types only. Replace the enum');
   });
 
   it.each(['--trace', '--summary', '--report'])(
@@ -313,7 +323,14 @@ describe('handoff run', () => {
     ['a graph that is not valid', [fixture('cyclic.ts')], 'a -> b -> a'],
     ['a file that is not there', ['nope.ts'], 'The file nope.ts does not exist'],
     ['no default export', [fixture('no-default.ts')], 'no default export'],
-    ['a default export that is no DAG', [fixture('not-a-dag.ts')], 'not a DAG'],
+    ['a default export that is no DAG', [fixture('not-a-dag.ts')], 'must be a DAG, got 42'],
+    ['a function that returns no DAG', [fixture('returns-no-dag.ts')], 'returns-no-dag.ts returns must be a DAG, got'],
+    [
+      'a time limit that is no number',
+      [fixture('struct.ts'), '--timeout', 'soon'],
+      'Give digits, such as --timeout 1000',
+    ],
+    ['a capability that stands twice', [fixture('struct.ts'), '--nodes', 'a:cpu=1,cpu=2'], '--nodes: cpu stands twice'],
     ['a bad --nodes', [fixture('struct.ts'), '--nodes', 'a:cpu'], 'cpu'],
     ['a node without a name', [fixture('struct.ts'), '--nodes', ':cpu=1'], 'no name'],
     ['a strategy that does not exist', [fixture('struct.ts'), '--strategy', 'best'], 'allocationStrategy'],
@@ -324,6 +341,7 @@ describe('handoff run', () => {
       '--log: "some" is not a mode. Modes: stream, grouped, none.',
     ],
     ['an unknown option', [fixture('struct.ts'), '--node', 'a:cpu=1'], '--nodes'],
+    ['an unknown option', ['--nope'], 'handoff run --help'],
     ['no file', [], 'file'],
   ])('exits with 2 for %s', async (_, args, mention) => {
     const { code, stdout, stderr } = await cli('run', ...args);

@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { parseSync, type TSType } from 'oxc-parser';
+import { Registry } from 'prom-client';
 import { createProgram } from '../../lib/cli/program.ts';
 import { errorCodes } from '../../lib/core/errors.ts';
 import { metricsOf } from '../../lib/telemetry/metrics.ts';
@@ -91,7 +92,8 @@ function textOf(comment: string): string {
 }
 
 async function metricsTable(): Promise<string> {
-  const { registry } = metricsOf({ subscribe: () => () => {} }, { resources: async () => ({}) });
+  const registry = new Registry();
+  metricsOf({ subscribe: () => () => {} }, { registry, resources: async () => ({}) });
   const labels = new Map(
     registry
       .getMetricsAsArray()

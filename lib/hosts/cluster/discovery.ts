@@ -87,7 +87,7 @@ export class Discovery {
   /** A host is there now, so an attempt to dial it need not wait any longer. */
   #found(host: string): void {
     this.learn([host]);
-    this.#dialler.hurry(host.split(' ')[1]!);
+    this.#dialler.hurry(host.slice(host.indexOf(' ') + 1));
   }
 
   /** Resolves when one of the hosts to join is connected, and all hosts that it knows. */
@@ -150,8 +150,10 @@ export class Discovery {
   /** @param hosts `id address` of the hosts that another host knows */
   learn(hosts: readonly string[]): void {
     for (const each of hosts) {
-      const [id, address] = each.split(' ') as [string, string | undefined];
-      if (id === this.#parts.id || address === undefined || this.#parts.isConnected(id)) continue;
+      const space = each.indexOf(' '); // a path of a Unix socket may hold further ones
+      if (space < 0) continue;
+      const [id, address] = [each.slice(0, space), each.slice(space + 1)];
+      if (id === this.#parts.id || this.#parts.isConnected(id)) continue;
       this.#dialler.reach(address, maxDialMs, !this.#parts.canBeDialled() || this.#parts.id < id ? 0 : dialDelayMs);
     }
   }

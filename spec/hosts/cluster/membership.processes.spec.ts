@@ -1,6 +1,9 @@
 /** Who knows whom, and who is let in. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Handoff } from '../../../lib/index.ts';
+import { Handoff } from '../../../lib/index.ts';
 import { errorOf, dagOf, t } from '../../support/handoff.ts';
 import { type HostProcess, next, record, startHere, startHost } from '../../support/hosts.ts';
 import { f, Folder, until } from './folder.ts';
@@ -32,6 +35,28 @@ describe('joining', () => {
       );
       expect(['h1', 'h2', 'h3', 'h4'].map((name) => results[name])).toEqual(hosts.map(({ pid }) => pid));
       for (const name of ['h1', 'h3', 'h4']) expect(results[`sum ${name}`].total).toBe((20_000 * 19_999) / 2);
+    }
+  });
+
+  it('by one member finds all, on Unix sockets in a folder whose name has spaces and umlauts', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'handoff büro mit leer-'));
+    const hosts: Handoff[] = [];
+    try {
+      for (const name of ['h1', 'h2', 'h3'])
+        hosts.push(
+          await Handoff.start({
+            nodes: [node(name)],
+            transport: {
+              type: 'tcp',
+              host: `unix:${folder}/${name}.sock`,
+              ...(hosts.length > 0 && { join: [hosts[0]!.address!] }),
+            },
+          }),
+        );
+      expect(Object.keys(await hosts[2]!.discoverNodes()).sort()).toEqual(['h1', 'h2', 'h3']);
+    } finally {
+      await Promise.all(hosts.map((host) => host.stop()));
+      rmSync(folder, { recursive: true });
     }
   });
 
@@ -267,8 +292,8 @@ describe('leaving', () => {
     await until(async () => (await nodesUsed(handoff)).join() === 'staying'); // it has heard
     expect(await nodesUsed(handoff)).toEqual(['staying']);
     expect(await nodesUsed(staying)).toEqual(['staying']);
-    for (const join of [[staying.address], [staying.address, leaving.address]])
-      expect(await nodesUsed(await startHere({ join }))).toEqual(['staying']);
+    for (const addresses of [[staying.address], [staying.address, leaving.address]])
+      expect(await nodesUsed(await startHere({ join: addresses }))).toEqual(['staying']);
     folder.open();
     expect((await held).allocations).toEqual({ held: 'leaving' });
     await stopped;

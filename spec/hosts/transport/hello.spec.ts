@@ -263,6 +263,7 @@ describe('an address', () => {
     ['[::1]:8080', { host: '::1', port: 8080 }],
     ['a-b.example:65535', { host: 'a-b.example', port: 65_535 }],
     ['unix:/run/x.sock', { path: '/run/x.sock' }],
+    ['unix:/home/jörg/my files/x.sock', { path: '/home/jörg/my files/x.sock' }],
   ])('can be %s', (address, expected) => {
     expect(parseAddress(address)).toEqual(expected);
   });
@@ -281,7 +282,8 @@ describe('an address', () => {
     'a:1\n',
     'unix:',
     'unix:x.sock',
-    'unix:/a b',
+    'unix:/a\u2028b',
+    'unix:/a\tb',
     'unix:/a,b',
     'unix:/a\0',
     `unix:/${'x'.repeat(103)}`,

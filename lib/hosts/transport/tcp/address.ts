@@ -13,8 +13,8 @@ export type Endpoint = HostAndPort | { readonly path: string };
 
 const pattern = /^(?:\[(?<six>[\da-fA-F:.]{2,45}(?:%[\w.-]{1,30})?)\]|(?<name>[\w.-]{1,253})):(?<port>\d{1,5})$/;
 
-// Without spaces and commas, which separate addresses in lists; of a length that systems allow.
-const unixPattern = /^unix:(?<path>\/[^\s\p{Cc},]{1,102})$/u;
+// Without commas, which separate addresses in lists; of a length that systems allow.
+const unixPattern = /^unix:(?<path>\/[^\p{C}\p{Zl}\p{Zp},]{1,102})$/u;
 
 /** The path of a Unix socket address; undefined for any other. */
 export function unixPath(address: string): string | undefined {

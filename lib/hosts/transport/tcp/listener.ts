@@ -2,13 +2,14 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { HandoffError } from '../../../core/errors.ts';
-import { unixPath } from './address.ts';
+import { formatAddress, unixPath } from './address.ts';
 import type { Card } from './card.ts';
 import { glimpse, hello, HelloExchange, magic, type Proven } from './hello.ts';
 import type { TcpSettings } from './options.ts';
 import { Refusal } from './refusal.ts';
 import { bindingOf, checkPeer, listenFailure, listenOptions, type Security } from './secure.ts';
 import { endSocket, handshake } from './handshake.ts';
+import { whyNotListening } from './listen-error.ts';
 import { listenAt, type Unlisten } from './unix-socket.ts';
 import { type Unproven, UnprovenConnections } from './unproven.ts';
 
@@ -76,10 +77,14 @@ export class Listener {
         );
         this.#server.once('error', (cause) =>
           reject(
-            new HandoffError('INVALID_OPTION', `cannot listen on ${host}:${port}: ${cause.message}`, {
-              option: 'port',
-              cause,
-            }),
+            new HandoffError(
+              'INVALID_OPTION',
+              `This host cannot listen on ${formatAddress(host, port ?? 0)}: ${whyNotListening(cause)}`,
+              {
+                option: 'port',
+                cause,
+              },
+            ),
           ),
         );
         // `localhost` must never be reachable from other machines, whatever the resolver returns.

@@ -21,7 +21,7 @@ export const mebibyte = 1024 * 1024;
 export const tcpOptions = {
   host: option(
     text(
-      "a host name, an IP address, or 'unix:/path': an absolute path of at most 103 bytes without spaces and commas",
+      "a host name, an IP address, or 'unix:/path': an absolute path of at most 103 bytes without commas",
       (host) => host !== '' && (!host.startsWith('unix:') || unixPath(host) !== undefined),
     ),
     {
