@@ -1,6 +1,7 @@
 /** Exit codes, and how the command prints errors. */
 import { HandoffError, isHandoffError, type ErrorCode } from '../core/errors.ts';
 import { userStackOf } from '../core/user-stack.ts';
+import { flagsGiven } from './option-flags.ts';
 import { printableLines } from './printable.ts';
 
 export const ExitCode = {
@@ -62,6 +63,8 @@ export function describeError(error: unknown): string {
   const lines = [error, ...(error.failures?.slice(1) ?? [])].map(({ code, message }) =>
     printableLines(`${code}: ${message}`),
   );
+  const flags = error.code === 'INVALID_OPTION' ? flagsGiven(error.option) : [];
+  if (flags.length > 0) lines.push(`  Given by ${flags.join(' and ')}.`);
   const why = reasonOf(error);
   return (why === undefined ? lines : [...lines, `  ${printableLines(why).replaceAll('\n', '\n  ')}`]).join('\n');
 }

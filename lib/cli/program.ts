@@ -1,9 +1,10 @@
 /** The commands and their flags. The code of a command is imported on use, so that help is fast. */
 import { Argument, Command, Option } from 'commander';
+import { defaultOf } from '../core/option-text.ts';
 import { packageVersion } from '../core/package-files.ts';
 import { strategyNames } from '../scheduling/allocation/allocator.ts';
 import { doubtPolicies, failurePolicies, formats, logModes, runStates } from './choices.ts';
-import type { HandoffFlags } from './flags.ts';
+import { defaultCacheDir, type HandoffFlags } from './flags.ts';
 import type { JournalFlags, ResumeFlags, RunsFlags, SubmitFlags } from './journal.ts';
 import type { CacheFlags } from './cache.ts';
 import type { ClusterNodesFlags } from './cluster.ts';
@@ -11,6 +12,7 @@ import { completionScript, shells } from './completion.ts';
 import type { DashboardCommandFlags } from './dashboard.ts';
 import type { GraphFlags } from './graph.ts';
 import type { NodeFlags } from './node.ts';
+import { optionFlag, options, plain } from './option-flags.ts';
 import type { PlanFlags } from './plan.ts';
 import type { PlotFlags } from './plot.ts';
 import type { RunFlags } from './run.ts';
@@ -67,8 +69,7 @@ export function createProgram(done: (code: number) => void): Command {
     .option('--no-progress', 'no progress')
     .addOption(
       choice(
-        '--log <mode>',
-        'output of functions: as it comes, grouped by function when it ends, or none',
+        new Option('--log <mode>', 'output of functions: as it comes, grouped by function when it ends, or none'),
         logModes,
       ).default('stream'),
     )
@@ -76,36 +77,31 @@ export function createProgram(done: (code: number) => void): Command {
     .option('--trace <file>', 'write Chrome trace events, for Perfetto and handoff plot')
     .option('--summary <file>', 'write a summary as JSON: durations, critical path, use of threads and nodes')
     .option('--report <file>', 'write a report of the run as one HTML file')
-    .option(
-      '--collect <which>',
-      "results to print: all, sinks (no function depends on them), or ids separated by commas; default: the DAG's outputs",
-      (value: string, before: string[] | undefined) => [...(before ?? []), value],
-    )
-    .option('--timeout <ms>', 'time limit of the whole run; default: none')
-    .option('--max-retries <n>', 'extra attempts of functions that do not set maxRetries; default: 3')
     .addOption(
-      choice(
-        '--failure-policy <policy>',
-        'end the run at the first failure, or first finish all functions that do not depend on it; default: fail-fast',
-        failurePolicies,
+      repeated(
+        optionFlag('--collect <which>', execute.collect, {
+          more: 'ids are separated by commas',
+          otherwise: 'the outputs of the DAG',
+        }),
       ),
     )
-    .option('--max-concurrency <n>', 'most functions in flight at once; default: limited by threads and resources only')
-    .option('--deadline <ms>', 'time in which the run should finish, for --strategy cost-optimized')
-    .option(...journal)
+    .addOption(optionFlag('--timeout <ms>', execute.timeout, { otherwise: 'none' }))
+    .addOption(optionFlag('--max-retries <n>', execute.maxRetries, { otherwise: defaultOf(start.maxRetries)! }))
+    .addOption(choice(optionFlag('--failure-policy <policy>', execute.failurePolicy), failurePolicies))
+    .addOption(optionFlag('--max-concurrency <n>', execute.maxConcurrency))
+    .addOption(optionFlag('--deadline <ms>', execute.deadline))
+    .addOption(journal)
+    .addOption(choice(optionFlag('--in-doubt <policy>', execute.inDoubt, { more: 'with --journal' }), doubtPolicies))
     .addOption(
-      choice(
-        '--in-doubt <policy>',
-        'with --journal: fail when a function that is not idempotent may have taken effect before, or run it again; default: fail',
-        doubtPolicies,
-      ),
+      optionFlag('--run-id <id>', execute.runId, {
+        more: 'with --journal, a run of this id is continued, or its outcome is printed',
+      }),
     )
-    .option('--run-id <id>', 'id of the run; with --journal, a run of this id is continued, or its outcome is printed')
-    .option('--cache', 'take results of earlier runs whose code and inputs are the same, and keep those of this run')
+    .addOption(optionFlag('--cache', execute.cache))
     .option('--no-cache', 'neither take nor keep results, whatever functions say')
-    .option(...cacheDir)
-    .option('--speculate', 'start a backup of a function that takes far too long, if a thread is idle')
-    .option(...beside)
+    .addOption(cacheDir)
+    .addOption(optionFlag('--speculate', execute.speculate))
+    .addOption(beside)
     .action(async (file: string, args: string[], flags: RunFlags) =>
       done(await (await import('./run.ts')).run(file, args, flags)),
     );
@@ -116,17 +112,17 @@ export function createProgram(done: (code: number) => void): Command {
   )
     .option('--json', 'print the plan as JSON')
     .option('--svg <file>', 'also draw the plan into a file')
-    .option('--budget <n>', 'candidate schedules to try; default: 1, the schedule of the scheduler itself')
-    .option('--deadline <ms>', 'time in which the run should finish, for --strategy cost-optimized')
-    .option('--bandwidth <bytes>', 'bytes per second between hosts; default: 1e9')
-    .option('--latency <ms>', 'latency between hosts; default: 0.5')
+    .addOption(optionFlag('--budget <n>', planning.budget))
+    .addOption(optionFlag('--deadline <ms>', planning.deadline))
+    .addOption(optionFlag('--bandwidth <bytes>', planning.bandwidth))
+    .addOption(optionFlag('--latency <ms>', planning.latency))
     .action(async (file: string, args: string[], flags: PlanFlags) =>
       done(await (await import('./plan.ts')).plan(file, args, flags)),
     );
   const drawing = program
     .command('graph')
     .description('draw the DAG of a module')
-    .addOption(choice('--format <format>', 'output format', formats).default('mermaid'))
+    .addOption(choice(new Option('--format <format>', 'output format'), formats).default('mermaid'))
     .option(
       '--allocations <file>',
       'colour functions by the node they ran on; a file written by handoff run --summary or --json',
@@ -148,13 +144,18 @@ export function createProgram(done: (code: number) => void): Command {
       ),
     ),
   )
-    .option('--name <name>', "name of this host's node; default: host name and process id")
-    .option('--capabilities <amounts>', "resources of the node, as 'cpu=8,memory=16000'; default: all of the machine")
-    .option('--nodes <nodes>', "several nodes, as 'a:cpu=2,memory=4000;b:cpu=1'")
-    .option('--allow-source', 'also run source text from other hosts (fromSource())')
-    .option(...learn)
-    .option(...journal)
-    .option(...beside)
+    .addOption(optionFlag('--name <name>', node.name, { otherwise: 'host name and process id' }))
+    .addOption(
+      optionFlag('--capabilities <amounts>', node.capabilities, {
+        more: "written as 'cpu=8,memory=16000'",
+        otherwise: 'all of the machine',
+      }),
+    )
+    .addOption(nodesFlag('one, of --name and --capabilities'))
+    .addOption(optionFlag('--allow-source', start.allowSource))
+    .addOption(learn)
+    .addOption(journal)
+    .addOption(beside)
     .option('--json', 'print { address, nodes } as a line of JSON when ready')
     .action(async (flags: NodeFlags) => done(await (await import('./node.ts')).node(flags)));
   withCluster(program.command('nodes').description('list the nodes of a cluster'))
@@ -165,21 +166,21 @@ export function createProgram(done: (code: number) => void): Command {
       program.command('dashboard').description('serve a page that shows what a cluster does, until SIGTERM or Ctrl-C'),
     ),
   )
-    .option('--port <port>', 'port of the page; default: 7430; 0: any free port')
-    .option('--host <host>', 'address of the page; default: 127.0.0.1; an address that others can reach needs a token')
-    .option('--token-file <file>', 'file with the token that browsers must present')
+    .addOption(optionFlag('--port <port>', page.port))
+    .addOption(optionFlag('--host <host>', page.host))
+    .addOption(optionFlag('--token-file <file>', page.token, { isFile: true }))
     .option('--json', 'print { url } as a line of JSON when ready')
     .action(async (flags: DashboardCommandFlags) => done(await (await import('./dashboard.ts')).dashboard(flags)));
   withDag(
     program.command('submit').description('record the DAG of a module in a journal, for a process that takes it up'),
   )
-    .option(...journal)
-    .option('--run-id <id>', 'id of the run; default: a random one, which is printed')
+    .addOption(journal)
+    .addOption(optionFlag('--run-id <id>', execute.runId, { otherwise: 'a random one, which is printed' }))
     .action(async (file: string, args: string[], flags: SubmitFlags) =>
       done(await (await import('./journal.ts')).submitRun(file, args, flags)),
     );
   withConfig(program.command('runs').description('list the runs of a journal, the newest first'))
-    .addOption(choice('--state <state>', 'only runs in this state', runStates))
+    .addOption(choice(new Option('--state <state>', 'only runs in this state'), runStates))
     .option('--limit <n>', 'most runs to list; default: 100')
     .option('--json', 'print the runs as JSON')
     .action(async (flags: RunsFlags) => done(await (await import('./journal.ts')).listRuns(flags)));
@@ -194,12 +195,9 @@ export function createProgram(done: (code: number) => void): Command {
       .description('continue a run of a journal here, without what is recorded as done, and print its results')
       .argument('<run>'),
   )
-    .option('--retry <id>', 'run this function again, although it may have taken effect; may be repeated', collected)
-    .option('--result <id=json>', 'take this as the result of a function in doubt; may be repeated', collected)
-    .option(
-      '--nodes <nodes>',
-      "nodes of this host, as 'a:cpu=2,memory=4000;b:cpu=1'; default: one with all of the machine",
-    )
+    .addOption(repeated(new Option('--retry <id>', 'run this function again, although it may have taken effect')))
+    .addOption(repeated(new Option('--result <id=json>', 'take this as the result of a function in doubt')))
+    .addOption(nodesFlag('one with all of the machine'))
     .option('--json', 'print results, allocations and statistics as JSON')
     .action(async (runId: string, flags: ResumeFlags) =>
       done(await (await import('./journal.ts')).resumeRun(runId, flags)),
@@ -238,35 +236,52 @@ function hintAtHelp(command: Command, path = command.name()): void {
   for (const each of commands) hintAtHelp(each, `${path} ${each.name()}`);
 }
 
-function choice(flags: string, description: string, values: readonly string[]): Option {
-  // Invalid values are refused where they are used, with the same messages as in a program.
-  return new Option(flags, description).choices(values).argParser((value: string) => value);
+/** Invalid values are refused where they are used, with the same messages as in a program. */
+function choice(option: Option, values: readonly string[]): Option {
+  return option.choices(values).argParser((value: string) => value);
 }
 
-const beside = ['--dashboard [port]', 'serve a page that shows the run; default port: 7430; 0: any free port'] as const;
-const learn = [
-  '--cost-model <file>',
-  'file of learned durations and result sizes, read at the start and updated at the end',
-] as const;
+function repeated(option: Option): Option {
+  option.description += '; may be repeated';
+  return option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
+}
 
-const journal = [
-  '--journal <dir>',
-  'folder in which runs are recorded, so that they outlive their process; or postgres://USER@HOST/DATABASE, with the password in PGPASSWORD or ~/.pgpass; or nats://HOST:PORT, with credentials in HANDOFF_NATS_ variables; or nats:, for the servers of --nats',
-] as const;
+const { start, node, execute, plan: planning, tcp, nats, dashboard: page, costModel } = options;
 
-const cacheDir = ['--cache-dir <dir>', 'folder of the cache; default: that of the journal, or .handoff'] as const;
+const beside = optionFlag('--dashboard [port]', start.dashboard, {
+  more: 'default port: 7430; 0: any free port',
+  otherwise: '',
+});
 
-const collected = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
+const learn = optionFlag('--cost-model <file>', costModel.file);
+
+const journal = optionFlag('--journal <dir>', start.journal, {
+  more:
+    'a folder; or postgres://USER@HOST/DATABASE, with the password in PGPASSWORD or ~/.pgpass; ' +
+    'or nats://HOST:PORT, with credentials in HANDOFF_NATS_ variables; or nats:, for the servers of --nats',
+  otherwise: '',
+});
+
+const cacheDir = optionFlag('--cache-dir <dir>', start.cacheDir, {
+  otherwise: `${plain(defaultOf(start.cacheDir)!)}, or ${defaultCacheDir}`,
+});
+
+function nodesFlag(otherwise: string): Option {
+  return optionFlag('--nodes <nodes>', start.nodes, {
+    more: "written as 'a:cpu=2,memory=4000;b:cpu=1'",
+    otherwise,
+  });
+}
 
 /** Flags of commands that need a journal. */
 function withConfig(command: Command): Command {
   return command
-    .option(...journal)
+    .addOption(journal)
     .option('--config <file>', 'configuration file; default: handoff.config.ts, .mts, .js or .mjs');
 }
 
 function withCache(command: Command): Command {
-  return withConfig(command.option(...cacheDir));
+  return withConfig(command.addOption(cacheDir));
 }
 
 /** Flags of commands that take a DAG and nodes. */
@@ -274,48 +289,38 @@ function withDag(command: Command): Command {
   command
     .argument('<file>')
     .argument('[args...]', 'passed to the function that the module exports')
-    .option(
-      '--nodes <nodes>',
-      "nodes of this host, as 'a:cpu=2,memory=4000;b:cpu=1'; default: one with all of the machine, or none with --join",
-    )
-    .addOption(choice('--strategy <name>', 'placement strategy', strategyNames))
-    .option(...learn);
+    .addOption(nodesFlag('one with all of the machine, or none with --join'))
+    .addOption(choice(optionFlag('--strategy <name>', start.allocationStrategy), strategyNames))
+    .addOption(learn);
   return withRoot(withCluster(command));
 }
 
 function withCluster(command: Command): Command {
   return command
-    .option(
-      '--join <host:port>',
-      'a host of the cluster to join; may be repeated',
-      (value: string, before: string[] | undefined) => [...(before ?? []), value],
-    )
-    .option('--nats <url>', 'a NATS server where the hosts find each other; may be repeated', collected)
-    .option('--nats-namespace <name>', 'namespace of the cluster there; default: handoff')
-    .option('--nats-creds <file>', 'credentials for the server, a .creds file')
-    .option('--nats-nkey <file>', 'file with the seed of an nkey for the server')
-    .option('--nats-user <name>', 'user at the server')
-    .option('--nats-pass-file <file>', 'file with the password of the user')
-    .option('--nats-token-file <file>', 'file with the token that the server asks for')
+    .addOption(repeated(optionFlag('--join <host:port>', tcp.join, { otherwise: '' })))
+    .addOption(repeated(optionFlag('--nats <url>', nats.servers, { otherwise: '' })))
+    .addOption(optionFlag('--nats-namespace <name>', nats.namespace))
+    .addOption(optionFlag('--nats-creds <file>', nats.creds, { isFile: true }))
+    .addOption(optionFlag('--nats-nkey <file>', nats.nkey, { isFile: true }))
+    .addOption(optionFlag('--nats-user <name>', nats.user))
+    .addOption(optionFlag('--nats-pass-file <file>', nats.pass, { isFile: true }))
+    .addOption(optionFlag('--nats-token-file <file>', nats.token, { isFile: true }))
     .option('--nats-ca <file>', 'CA that signed the certificate of the server, PEM')
     .option('--nats-cert <file>', 'certificate of this host for the server, PEM')
-    .option('--nats-key <file>', 'its key')
-    .option('--secret-file <file>', 'file with the secret of the cluster')
+    .option('--nats-key <file>', 'key of --nats-cert, PEM')
+    .addOption(optionFlag('--secret-file <file>', tcp.secret, { isFile: true }))
     .option('--tls-cert <file>', 'certificate of this host, PEM')
-    .option('--tls-key <file>', 'its key')
-    .option('--tls-ca <file>', 'CA that signed the certificates of the other hosts')
+    .option('--tls-key <file>', 'key of --tls-cert, PEM')
+    .option('--tls-ca <file>', 'CA that signed the certificates of the other hosts, PEM')
     .option('--config <file>', 'configuration file; default: handoff.config.ts, .mts, .js or .mjs');
 }
 
 function withRoot(command: Command): Command {
-  return command.option(
-    '--root <dir>',
-    'folder that contains the modules of functions, with the same layout on all hosts; default: the working directory',
-  );
+  return command.addOption(optionFlag('--root <dir>', tcp.root));
 }
 
 function withListening(command: Command): Command {
   return command
     .option('--listen <host:port>', 'address where others reach this host; port 0: any free port; or unix:/path')
-    .option('--advertise <host:port>', 'address that others dial, if it differs from --listen');
+    .addOption(optionFlag('--advertise <host:port>', tcp.advertise, { otherwise: '' }));
 }

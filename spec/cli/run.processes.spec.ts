@@ -333,7 +333,7 @@ describe('handoff run', () => {
     ['a capability that stands twice', [fixture('struct.ts'), '--nodes', 'a:cpu=1,cpu=2'], '--nodes: cpu stands twice'],
     ['a bad --nodes', [fixture('struct.ts'), '--nodes', 'a:cpu'], 'cpu'],
     ['a node without a name', [fixture('struct.ts'), '--nodes', ':cpu=1'], 'no name'],
-    ['a strategy that does not exist', [fixture('struct.ts'), '--strategy', 'best'], 'allocationStrategy'],
+    ['a strategy that does not exist', [fixture('struct.ts'), '--strategy', 'best'], 'Given by --strategy.'],
     ['nodes on which it cannot run', [fixture('struct.ts'), '--nodes', 'a:memory=1'], 'ALLOCATION_ERROR'],
     [
       'an unknown --log',

@@ -6,7 +6,7 @@ import { option, optionSet, parseOptions } from '../../core/options.ts';
 import { isLoopback } from '../../hosts/transport/tcp/address.ts';
 
 export interface DashboardOptions {
-  /** The port to listen on; 0: any free port, see `handoff.dashboard`. Default 7430. */
+  /** The port to listen on; 0: any free port. `handoff.dashboard` says which. Default 7430. */
   readonly port?: number | undefined;
   /** The address to listen on; addresses that other machines can reach need a `token`. Default `'127.0.0.1'`. */
   readonly host?: string | undefined;
@@ -26,7 +26,8 @@ export type ResolvedDashboard = v.InferOutput<typeof dashboardSchema>;
 
 export const dashboardSchema = optionSet({
   port: option(portNumber, {
-    description: 'The port to listen on; 0: any free port, see `handoff.dashboard`.',
+    description: 'The port to listen on; 0: any free port.',
+    details: '`handoff.dashboard` says which.',
     default: 7430,
     flags: ['--dashboard', '--port'],
   }),

@@ -22,8 +22,8 @@ import { option, optionSet, parseOptions } from '../../core/options.ts';
 
 export interface ExecuteOptions {
   /**
-   * The id of the run, for `getResult`, `explain` and events. With a journal, a run of this id that has ended gives its
-   * recorded outcome, and one that has not is continued or awaited. Default: a random one.
+   * The id of the run. `getResult`, `explain` and events use it. With a journal, a run of this id that has ended gives
+   * its recorded outcome, and one that has not is continued or awaited. Default: a random one.
    */
   readonly runId?: string | undefined;
   /**
@@ -85,10 +85,11 @@ export interface ExecuteOptions {
 
 export const executeSchema = optionSet({
   runId: option(text(), {
-    description: 'The id of the run, for `getResult`, `explain` and events.',
+    description: 'The id of the run.',
     details:
-      'With a journal, a run of this id that has ended gives its recorded outcome, and one that has not is continued or awaited.',
+      '`getResult`, `explain` and events use it. With a journal, a run of this id that has ended gives its recorded outcome, and one that has not is continued or awaited.',
     otherwise: 'a random one',
+    flags: ['--run-id'],
   }),
   inDoubt: option(oneOf('fail', 'retry'), {
     description:

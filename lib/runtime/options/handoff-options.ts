@@ -47,7 +47,7 @@ import { type ResolvedTransport, resolveTransport, type TransportOptions } from 
 
 /** A node of this host. */
 export interface NodeOptions {
-  /** The name, unique in the cluster. */
+  /** The name of the node, unique in the cluster. */
   readonly name: string;
   /** Amount by resource: `cpu` (cores), `memory` (MB), `gpu`, or any other name. */
   readonly capabilities: Capabilities;
@@ -138,7 +138,7 @@ export interface HandoffOptions {
    * these events. Output of actors always goes to stderr then. Default `'inherit'`.
    */
   readonly output?: Output | undefined;
-  /** Serves a web page that shows running DAGs, at `handoff.dashboard`. Default: off. */
+  /** Serves a web page that shows running DAGs. Its address is `handoff.dashboard`. Default: off. */
   readonly dashboard?: DashboardOptions | undefined;
   /**
    * What is known of how long functions take and how large their results are, and where it is kept. It applies to
@@ -146,7 +146,7 @@ export interface HandoffOptions {
    */
   readonly costModel?: CostModelOptions | undefined;
   /**
-   * Where runs are recorded, so that they outlive this process: `{ type: 'sqlite', path }`,
+   * Where runs are recorded, so that they outlive this process. `{ type: 'sqlite', path }`,
    * `{ type: 'postgres', url }`, `{ type: 'nats' }`, or a `Journal`. Default: none: a run ends with its process.
    */
   readonly journal?: JournalOptions | undefined;
@@ -222,9 +222,10 @@ function isInstalled(module: unknown): boolean {
 const maxConcurrency = 100_000;
 
 export const nodeSchema = optionSet({
-  name: required(text(), { description: 'The name, unique in the cluster.' }),
+  name: required(text(), { description: 'The name of the node, unique in the cluster.', flags: ['--name'] }),
   capabilities: required(amounts, {
     description: 'Amount by resource: `cpu` (cores), `memory` (MB), `gpu`, or any other name.',
+    flags: ['--capabilities'],
   }),
   threads: option(whole({ min: 1 }), {
     description: 'Number of worker threads.',
@@ -358,7 +359,8 @@ export const handoffSchema = optionSet({
     default: 'inherit',
   }),
   dashboard: option(dashboardSchema, {
-    description: 'Serves a web page that shows running DAGs, at `handoff.dashboard`.',
+    description: 'Serves a web page that shows running DAGs.',
+    details: 'Its address is `handoff.dashboard`.',
     otherwise: 'off',
     flags: ['--dashboard'],
   }),
@@ -369,9 +371,10 @@ export const handoffSchema = optionSet({
     flags: ['--cost-model'],
   }),
   journal: option(special<JournalOptions>(isRecord, journalExpected), {
-    description:
-      "Where runs are recorded, so that they outlive this process: `{ type: 'sqlite', path }`, `{ type: 'postgres', url }`, `{ type: 'nats' }`, or a `Journal`.",
+    description: 'Where runs are recorded, so that they outlive this process.',
+    details: "`{ type: 'sqlite', path }`, `{ type: 'postgres', url }`, `{ type: 'nats' }`, or a `Journal`.",
     otherwise: 'none: a run ends with its process',
+    flags: ['--journal'],
     isSecret: true,
   }),
   orchestrate: option(boolean, {

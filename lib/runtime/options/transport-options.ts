@@ -97,7 +97,7 @@ export interface NatsTransportOptions extends CommonTransportOptions {
   readonly token?: string | undefined;
   /** The seed of an nkey, which begins with `SU`. Environment: `HANDOFF_NATS_NKEY`. */
   readonly nkey?: string | Buffer | undefined;
-  /** The content of a `.creds` file: a JWT and its nkey. Environment: `HANDOFF_NATS_CREDS`. */
+  /** Credentials: a JWT and its nkey, the content of a `.creds` file. Environment: `HANDOFF_NATS_CREDS`. */
   readonly creds?: string | Buffer | undefined;
   /**
    * TLS with the server: `true`, or `{ ca, cert, key }`, each PEM. `ca` replaces the public authorities; `cert` and

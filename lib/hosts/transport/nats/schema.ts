@@ -64,15 +64,18 @@ export const natsOptions = {
   user: option(text(), {
     description: 'The user at the server.',
     environment: ['HANDOFF_NATS_USER'],
+    flags: ['--nats-user'],
   }),
   pass: option(text(), {
     description: 'The password of `user`.',
     environment: ['HANDOFF_NATS_PASS', 'HANDOFF_NATS_PASS_FILE'],
+    flags: ['--nats-pass-file'],
     isSecret: true,
   }),
   token: option(text(), {
     description: 'The token that the server asks for.',
     environment: ['HANDOFF_NATS_TOKEN', 'HANDOFF_NATS_TOKEN_FILE'],
+    flags: ['--nats-token-file'],
     isSecret: true,
   }),
   nkey: option(special<string | Buffer>(isText, 'the seed of an nkey'), {
@@ -82,7 +85,7 @@ export const natsOptions = {
     isSecret: true,
   }),
   creds: option(special<string | Buffer>(isText, 'the content of a .creds file'), {
-    description: 'The content of a `.creds` file: a JWT and its nkey.',
+    description: 'Credentials: a JWT and its nkey, the content of a `.creds` file.',
     environment: ['HANDOFF_NATS_CREDS'],
     flags: ['--nats-creds'],
     isSecret: true,
