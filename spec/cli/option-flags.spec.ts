@@ -18,7 +18,7 @@ const entries = Object.entries(options).flatMap(([set, all]) =>
 );
 // A flag that sets a part of an option, or two options at once, has a text of its own.
 const own = /^--(no-|listen$|tls-|nats-(ca|cert|key)$)/;
-const flags = [...new Set(entries.flatMap(({ about }) => about.flags ?? []))].filter((flag) => !own.test(flag));
+const inSchemas = [...new Set(entries.flatMap(({ about }) => about.flags ?? []))].filter((flag) => !own.test(flag));
 const sentencesOf = (flag: string): string[] =>
   entries
     .filter(({ about }) => about.flags?.includes(flag))
@@ -30,7 +30,7 @@ const sentencesOf = (flag: string): string[] =>
     );
 
 describe('help', () => {
-  it.each(flags)('says of %s what the schema says of an option that it sets', (flag) => {
+  it.each(inSchemas)('says of %s what the schema says of an option that it sets', (flag) => {
     const said = helpOf(flag).map((help) => help.toLowerCase());
     expect(said.length).toBeGreaterThan(0);
     for (const help of said)
