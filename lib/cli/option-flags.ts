@@ -2,7 +2,6 @@
 import { Option } from 'commander';
 import { aboutOf } from '../core/options.ts';
 import { defaultOf, type Entry, sentenceOf } from '../core/option-text.ts';
-import { costModelSchema } from '../engine/cost-options.ts';
 import { dashboardSchema } from '../runtime/options/dashboard-options.ts';
 import { executeSchema } from '../runtime/options/execute-options.ts';
 import { handoffSchema, nodeSchema } from '../runtime/options/handoff-options.ts';
@@ -18,7 +17,6 @@ export const options = {
   tcp: tcpTransportSchema.entries,
   nats: natsTransportSchema.entries,
   dashboard: dashboardSchema.entries,
-  costModel: costModelSchema.entries,
 };
 
 /** How a flag differs from the option that it sets. */

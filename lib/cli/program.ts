@@ -246,14 +246,17 @@ function repeated(option: Option): Option {
   return option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
 }
 
-const { start, node, execute, plan: planning, tcp, nats, dashboard: page, costModel } = options;
+const { start, node, execute, plan: planning, tcp, nats, dashboard: page } = options;
 
 const beside = optionFlag('--dashboard [port]', start.dashboard, {
   more: 'default port: 7430; 0: any free port',
   otherwise: '',
 });
 
-const learn = optionFlag('--cost-model <file>', costModel.file);
+const learn = optionFlag('--cost-model <file>', start.costModel, {
+  more: 'a file that is read at the start, if it exists, and written at the end',
+  otherwise: 'none',
+});
 
 const journal = optionFlag('--journal <dir>', start.journal, {
   more:

@@ -7,8 +7,8 @@ import type { CostModelJson } from './cost-json.ts';
 /** The option `costModel` of `Handoff.start`. */
 export interface CostModelOptions {
   /**
-   * A file of known costs, read at the start, if it exists, and written at the stop. Its modules are named relative to
-   * its folder; those of `data` alone, relative to the working directory.
+   * A file that is read at start, if it exists, and written by `stop()`. Its modules are named relative to its folder;
+   * those of `data` alone, relative to the working directory.
    */
   readonly file?: string | undefined;
   /**
@@ -21,7 +21,7 @@ export interface CostModelOptions {
 
 export const costModelSchema = optionSet({
   file: option(text('the path of a file'), {
-    description: 'A file of known costs, read at the start, if it exists, and written at the stop.',
+    description: 'A file that is read at start, if it exists, and written by `stop()`.',
     details: 'Its modules are named relative to its folder; those of `data` alone, relative to the working directory.',
     flags: ['--cost-model'],
   }),
