@@ -23,6 +23,7 @@ const mayImport: Record<string, readonly string[]> = {
   core: [],
   dag: ['core'],
   events: ['core', 'dag'],
+  journal: ['core', 'dag'],
   'scheduling/resources': ['core', 'dag'],
   'scheduling/allocation': ['core', 'dag', 'scheduling/resources'],
   'scheduling/planner': ['core', 'dag', 'scheduling/resources', 'scheduling/allocation'],
@@ -35,6 +36,7 @@ const mayImport: Record<string, readonly string[]> = {
     'scheduling/allocation',
     'scheduling/planner',
     'scheduling/scheduler',
+    'journal',
   ],
   'workers/supervision': ['core'],
   'workers/store': ['core'],
@@ -53,7 +55,6 @@ const mayImport: Record<string, readonly string[]> = {
     'workers/node',
     'hosts/transport',
   ],
-  journal: ['core', 'dag'],
   engine: [
     'core',
     'journal',

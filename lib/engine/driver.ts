@@ -15,8 +15,9 @@ import type { Dag } from '../dag/dag.ts';
 import { expansionOfOwner, spanOf, spanOfOwner } from '../scheduling/scheduler/growth.ts';
 import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import { isOnce } from '../scheduling/scheduler/once.ts';
-import { hasLost, isContested, isWanted } from '../scheduling/scheduler/race.ts';
+import { hasLost, isContested, resultsIn } from '../scheduling/scheduler/race.ts';
 import type { Event, Exception } from '../scheduling/scheduler/events.ts';
+import { unreportedImports } from '../scheduling/scheduler/gang.ts';
 import { handleAll } from '../scheduling/scheduler/machine.ts';
 import { endOf } from '../scheduling/scheduler/threads.ts';
 import { type Batch, createState, type Run, type State, Status, type Tuning } from '../scheduling/scheduler/state.ts';
@@ -442,7 +443,7 @@ export class Driver {
       case 'Ready':
         return this.#observer.ready(command.run, command.index);
       case 'Retry':
-        this.#recorderOf(command.run)?.failedAttempt(command.failed.index);
+        this.#recorderOf(command.run)?.failedAttempt(command.failed);
         return this.#observer.retried(command.run, command.failed, command.delay);
       case 'Speculated':
         return this.#observer.speculated(command.batch, command.index);
@@ -450,7 +451,7 @@ export class Driver {
         this.#runs.get(command.run.id)!.request.cache?.skipped(command.index);
         return this.#observer.skipped(command.run, command.index);
       case 'Failed':
-        this.#recorderOf(command.run)?.failedForGood(command.failed.index);
+        this.#recorderOf(command.run)?.failedForGood(command.failed);
         return this.#observer.failed(command.run, command.failed);
       case 'FinishRun':
         return this.#finish(command.run);
@@ -593,7 +594,7 @@ export class Driver {
   #ended(id: number, report: BatchReport): void {
     const batch = this.state.batches.get(id);
     if (batch === undefined) return; // its thread was given up before it had reported everything
-    if (batch.contest !== null) this.#feedEnds(); // one of them may be that of its rival
+    if (hasPartners(batch)) this.#feedEnds(); // one of them may be that of a partner
     if (hasLost(batch)) return this.#drop(batch, report);
     const { run } = batch;
     const active = this.#runs.get(run.id)!;
@@ -764,6 +765,11 @@ function isPlainEnd(happening: Happening): boolean {
   return happening.type === 'FunctionsEnded' && happening.exceptions.length === 0;
 }
 
+/** Whether a batch has a rival, or takes results from batches of other threads that are not reported yet. */
+function hasPartners({ contest, gang }: Batch): boolean {
+  return contest !== null || gang !== null;
+}
+
 /** Whether a caller waits for a result. */
 function isAwaited({ results, plan }: ActiveRun, i: number): boolean {
   return results.isAwaited?.(plan.entries[i]!.id) === true;
@@ -778,18 +784,7 @@ function keep(
 ): void {
   const { recorder, cache } = request;
   if (recorder === undefined && cache === undefined) return;
-  const functions = withResult(batch, report, exceptions);
-  recorder?.finished(functions, batch.thread.node.name, results);
+  const functions = resultsIn(batch, report, exceptions);
+  recorder?.finished(functions, batch.thread.node.name, results, unreportedImports(batch));
   cache?.ended(functions);
-}
-
-/** The functions of a report that have a result. */
-function withResult(batch: Batch, { first, count }: BatchReport, exceptions: readonly Exception[]): number[] {
-  const functions: number[] = [];
-  let next = 0;
-  for (let at = first; at < first + count; at++) {
-    if (exceptions[next]?.index === at) next++;
-    else if (isWanted(batch, batch.functions[at]!)) functions.push(batch.functions[at]!);
-  }
-  return functions;
 }

@@ -75,7 +75,10 @@ export function isComplete(batch: Batch, results: RunResults): boolean {
   const { status } = run;
   const own = new Set(batch.functions);
   const isThere = (dep: number): boolean =>
-    own.has(dep) || status[dep] === Status.skipped || (status[dep] === Status.done && results.has(dep));
+    own.has(dep) ||
+    batch.gang?.imports.has(dep) === true ||
+    status[dep] === Status.skipped ||
+    (status[dep] === Status.done && results.has(dep));
   for (const i of batch.functions) for (const dep of takenBy(run, i)) if (!isThere(dep)) return false;
   return true;
 }

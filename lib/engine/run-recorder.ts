@@ -7,8 +7,10 @@ import { hash } from 'node:crypto';
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import { encodeChunk } from '../journal/codec.ts';
 import type { Change, Claim, Journal } from '../journal/journal.ts';
+import { PendingRecords } from '../journal/pending-records.ts';
 import type { Ended, Finished, RunRecord, StoredValue } from '../journal/record.ts';
-import { isOnce } from '../scheduling/scheduler/once.ts';
+import { isOnce, isOwnFailure } from '../scheduling/scheduler/once.ts';
+import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import { Payload } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
 import { toBytes } from './stored-values.ts';
@@ -20,19 +22,10 @@ const maxInlineBytes = 64 * 1024;
 const restFactor = 4;
 const maxRestMs = 50;
 
-/** The maximum number of functions in one record. */
-const maxBatch = 4096;
-
-interface Batch {
-  readonly functions: number[];
-  readonly node: string;
-  readonly values: unknown[];
-  /** Whether the results come from the cache. */
-  readonly isCached: boolean;
-}
-
 /** Stands for a result whose bytes were not read. */
 const unread = Symbol('unread');
+
+const none: StoredValue = { kind: 'none' };
 
 export interface RecorderParts {
   readonly journal: Journal;
@@ -50,8 +43,7 @@ export interface RecorderParts {
 
 export class RunRecorder {
   readonly #parts: RecorderParts;
-  #batches: Batch[] = [];
-  #records: RunRecord[] = [];
+  readonly #pending: PendingRecords;
   #done: number;
   #cached: number;
   #failed = 0;
@@ -59,16 +51,22 @@ export class RunRecorder {
   #failure: { readonly error: unknown } | undefined;
 
   constructor(parts: RecorderParts) {
+    const { deps, depOffset } = parts.plan;
+    this.#pending = new PendingRecords((i) => deps.subarray(depOffset[i], depOffset[i + 1]));
     this.#parts = parts;
     this.#done = parts.done;
     this.#cached = parts.cached;
   }
 
-  /** Functions of one batch have ended with results, which `results` holds now. */
-  finished(functions: readonly number[], node: string, results: RunResults): void {
+  /**
+   * Functions of one batch have ended with results, which `results` holds now.
+   *
+   * @param missing functions that are not reported yet, and whose results these may have taken
+   */
+  finished(functions: readonly number[], node: string, results: RunResults, missing: ReadonlySet<number>): void {
     if (functions.length === 0) return;
     this.#done += functions.length;
-    this.#add(functions, node, results);
+    this.#add(functions, node, results, false, missing);
   }
 
   /** A result that another host held is here now, so its bytes can be recorded. */
@@ -89,28 +87,30 @@ export class RunRecorder {
     this.#add([i], '', results, true);
   }
 
-  #add(functions: readonly number[], node: string, results: RunResults, isCached = false): void {
+  #add(
+    functions: readonly number[],
+    node: string,
+    results: RunResults,
+    isCached = false,
+    missing?: ReadonlySet<number>,
+  ): void {
     if (this.#failure !== undefined) return;
     const values = functions.map((i) => (results.exists(i) ? results.peek(i) : unread));
-    const last = this.#batches.at(-1);
-    if (last?.node === node && last.isCached === isCached && last.functions.length < maxBatch) {
-      last.functions.push(...functions);
-      last.values.push(...values);
-    } else this.#batches.push({ functions: [...functions], node, values, isCached });
+    this.#pending.finished(functions, values, node, isCached, missing);
     this.#schedule();
   }
 
-  /** An attempt of a function has failed. */
-  failedAttempt(i: number): void {
-    if (!isOnce(this.#parts.plan, i)) return;
-    this.#records.push({ type: 'attempt-failed', function: i });
+  /** An attempt of a function has failed. One that was lost may have taken effect, so that stays in doubt. */
+  failedAttempt({ index, failure }: FunctionFailure): void {
+    if (!isOnce(this.#parts.plan, index) || !isOwnFailure(failure)) return;
+    this.#pending.add({ type: 'attempt-failed', function: index });
     this.#schedule();
   }
 
   /** A function has failed for good. */
-  failedForGood(i: number): void {
+  failedForGood(failed: FunctionFailure): void {
     this.#failed++;
-    this.failedAttempt(i);
+    this.failedAttempt(failed);
   }
 
   /**
@@ -119,7 +119,7 @@ export class RunRecorder {
    * @returns resolves when that is recorded; rejects when it cannot be
    */
   async starting(functions: readonly number[], node: string): Promise<void> {
-    this.#records.push({ type: 'started', functions, node });
+    this.#pending.add({ type: 'started', functions, node });
     await this.flush();
   }
 
@@ -148,7 +148,7 @@ export class RunRecorder {
   }
 
   #hasWork(): boolean {
-    return this.#failure === undefined && (this.#batches.length > 0 || this.#records.length > 0);
+    return this.#failure === undefined && !this.#pending.isEmpty;
   }
 
   #schedule(isUrgent = false): void {
@@ -160,10 +160,10 @@ export class RunRecorder {
     if (!isUrgent) await new Promise(setImmediate); // what else happens in this turn comes along
     while (this.#hasWork()) {
       const begun = performance.now();
-      const [batches, records] = [this.#batches, this.#records];
-      [this.#batches, this.#records] = [[], []];
+      const records = this.#pending.take();
       try {
-        for (const batch of batches) records.push(await this.#toFinished(batch));
+        for (const [at, record] of records.entries())
+          if (record.type === 'finished') records[at] = await this.#withStored(record);
         await this.#write(records, { done: this.#done, cached: this.#cached, failed: this.#failed });
       } catch (error) {
         this.#failure = { error };
@@ -181,27 +181,30 @@ export class RunRecorder {
     await journal.append(claim, encodeSafely(records), change);
   }
 
-  async #toFinished({ functions, node, values, isCached }: Batch): Promise<Finished> {
+  /** Stores results that are not plain small values. */
+  async #withStored(record: Finished): Promise<Finished> {
+    const values = [...record.values];
     const stored: [number, StoredValue][] = [];
     for (const [at, value] of values.entries()) {
       if (value !== unread && !(value instanceof Payload)) continue;
       values[at] = undefined;
-      stored.push([at, value instanceof Payload ? await this.#store(functions[at]!, value) : { kind: 'none' }]);
+      const kept = value instanceof Payload ? await this.#store(record.functions[at]!, value) : none;
+      stored.push([at, kept]);
     }
-    return { type: 'finished', functions, node, values, stored, ...(isCached && { isCached }) };
+    return { ...record, values, stored };
   }
 
   async #store(i: number, payload: Payload): Promise<StoredValue> {
     const { journal, claim, plan, maxResultBytes } = this.#parts;
     // A function that must not run again needs its result, however large.
-    if (payload.byteLength > maxResultBytes && !isOnce(plan, i)) return { kind: 'none' };
+    if (payload.byteLength > maxResultBytes && !isOnce(plan, i)) return none;
     let bytes: Uint8Array | undefined;
     try {
       bytes = toBytes(payload);
     } catch {
       bytes = undefined; // such as a result whose file is gone
     }
-    if (bytes === undefined) return { kind: 'none' };
+    if (bytes === undefined) return none;
     if (bytes.length <= maxInlineBytes) return { kind: 'inline', bytes };
     const name = hash('sha256', bytes);
     await journal.putBlob(claim.runId, name, bytes);
@@ -226,7 +229,7 @@ function withoutUnsafe(record: Finished): Finished {
       encodeChunk([{ type: 'decided', function: 0, value: { kind: 'plain', value } }]);
     } catch {
       values[at] = undefined;
-      stored.push([at, { kind: 'none' }]);
+      stored.push([at, none]);
     }
   }
   return { ...record, values, stored: stored.sort(([a], [b]) => a - b) };

@@ -123,7 +123,7 @@ export class Sender {
     const failed = absent.filter((_, k) => ends[k]!.status === 'rejected');
     const isWanted = this.#waiting.delete(batch) && state.batches.get(batch.id) === batch;
     // Inputs that were lost meanwhile and are being recomputed are missing, too.
-    if (isWanted && (absent.length === 0 || isComplete(batch, active.results))) return this.#sendNow(batch);
+    if (isWanted && isComplete(batch, active.results)) return this.#sendNow(batch);
     if (isWanted) this.#takenBack(batch, batch.size);
     onLost(active, failed);
   }

@@ -8,6 +8,7 @@
  * ```
  */
 import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { RecordedEnd } from './replay.ts';
 
 export interface Restoration {
   /** Functions that are done, in ascending order. */
@@ -63,4 +64,10 @@ export function toRestore(
     for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) if (isDone[outs[k]!] === 0) return true;
     return false;
   }
+}
+
+/** What a scheduler has to know of a function that is done. */
+export function toRestored({ node, value }: RecordedEnd): { readonly node: string; readonly isTruthy: boolean } {
+  // What is not plain is an object or a long text.
+  return { node, isTruthy: value.kind !== 'plain' || Boolean(value.value) };
 }

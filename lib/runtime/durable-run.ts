@@ -7,12 +7,12 @@ import type { DagJson } from '../dag/dag.ts';
 import { fromBytes } from '../engine/stored-values.ts';
 import type { RunIds } from '../engine/run-ids.ts';
 import { RunRecorder } from '../engine/run-recorder.ts';
-import { isOnce } from '../scheduling/scheduler/once.ts';
 import { encodeChunk } from '../journal/codec.ts';
+import { type Doubt, doubtOf } from '../journal/doubt.ts';
 import type { Claim, Journal } from '../journal/journal.ts';
 import type { RecordedResult } from '../journal/record.ts';
-import type { RecordedEnd, RunHistory } from '../journal/replay.ts';
-import { toRestore } from '../journal/restore.ts';
+import type { RunHistory } from '../journal/replay.ts';
+import { toRestore, toRestored } from '../journal/restore.ts';
 import type { Restored } from '../scheduling/scheduler/events.ts';
 import type { RunStats } from './run-result.ts';
 
@@ -57,11 +57,8 @@ export class DurableRun {
     mayRetry: boolean,
     onFailure: (error: unknown) => void,
   ): Promise<Beginning> {
-    const { owned, finished, inDoubt } = this.#history;
+    const { owned, finished } = this.#history;
     if (owned !== undefined) refuseOtherCode(plan, owned.modules, modules, this.#claim.runId);
-    const [doubtful] = inDoubt;
-    if (doubtful !== undefined && !mayRetry)
-      throw inDoubtError(plan, ...doubtful, this.#claim.runId, 'had started', 'It may have taken effect');
     const { done, results } = await this.#restore(plan, kept, mayRetry);
     await this.#append([{ type: 'owned', owner: this.#journal.owner, modules }]);
     this.#recorder = new RunRecorder({
@@ -94,7 +91,6 @@ export class DurableRun {
     mayRetry: boolean,
   ): Promise<{ readonly done: readonly number[]; readonly results: ReadonlyMap<number, unknown> }> {
     const { finished } = this.#history;
-    const { runId } = this.#claim;
     const results = new Map<number, unknown>();
     const lost = new Set<number>();
     for (;;) {
@@ -104,10 +100,8 @@ export class DurableRun {
         (i) => finished.get(i)!.value.kind !== 'none' && !lost.has(i),
         kept,
       );
-      const isDone = new Set(done);
-      for (const [i, { node }] of finished)
-        if (!isDone.has(i) && !mayRetry && isOnce(plan, i))
-          throw inDoubtError(plan, i, node, runId, 'has ended', 'Its result is lost');
+      const doubt = mayRetry ? undefined : doubtOf(this.#history, plan, new Set(done));
+      if (doubt !== undefined) throw inDoubtError(plan, doubt, this.#claim.runId);
       const lostBefore = lost.size;
       for (const i of needed) {
         if (results.has(i)) continue;
@@ -145,11 +139,6 @@ export class DurableRun {
   async #append(records: Parameters<typeof encodeChunk>[0]): Promise<void> {
     await this.#journal.append(this.#claim, encodeChunk(records), {});
   }
-}
-
-function toRestored({ node, value }: RecordedEnd): Restored {
-  // What is not plain is an object or a long text.
-  return { node, isTruthy: value.kind !== 'plain' || Boolean(value.value) };
 }
 
 /** A recorded result: a value, or a `Payload`; undefined when its bytes were not kept, or are gone. */
@@ -195,16 +184,10 @@ function conflict(runId: string, functionId: string, why: string): HandoffError 
   );
 }
 
-function inDoubtError(
-  plan: CompiledDag,
-  i: number,
-  node: string,
-  runId: string,
-  what: string,
-  why: string,
-): HandoffError {
+function inDoubtError(plan: CompiledDag, { function: i, node, hasEnded }: Doubt, runId: string): HandoffError {
   const { id } = plan.entries[i]!;
   const place = node === '' ? '' : ` on node ${JSON.stringify(node)}`;
+  const [what, why] = hasEnded ? ['has ended', 'Its result is lost'] : ['had started', 'It may have taken effect'];
   return new HandoffError(
     'FUNCTION_IN_DOUBT',
     `Function ${JSON.stringify(id)} is not idempotent, and ${what}${place} when the process of run ${JSON.stringify(runId)} died. ` +

@@ -362,7 +362,7 @@ describe('a fenced orchestrator', () => {
     const running = first.execute(dag(), { runId: 'r' });
     running.catch(() => {});
     await begun;
-    store.alive.delete(journal.owner); // it seems dead
+    store.runs.alive.delete(journal.owner); // it seems dead
     const second = await start({ journal: new MemoryJournal(store), orchestrate: false });
     const resumed = new Promise<void>((resolve) => second.on('function:started', () => resolve()));
     const other = second.execute(dag(), { runId: 'r' });

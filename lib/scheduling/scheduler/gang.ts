@@ -282,3 +282,11 @@ class Gang {
     (sources === 1 && part === best ? this.#own : this.#fed).push({ i, part });
   }
 }
+
+const none: ReadonlySet<number> = new Set();
+
+/** The functions of other batches whose results a batch may have taken, although they are not done yet. */
+export function unreportedImports({ gang, run }: Batch): ReadonlySet<number> {
+  if (gang === null || gang.imports.size === 0) return none;
+  return new Set([...gang.imports.keys()].filter((dep) => run.status[dep] !== Status.done));
+}

@@ -18,10 +18,16 @@ import { type CompiledDag, Flag } from '../../dag/compiled-dag.ts';
 import type { Command } from './commands.ts';
 import { failForGood } from './failure.ts';
 import { putBack } from './ready.ts';
+import type { Failure } from './outcome.ts';
 import type { Node, Run, State } from './state.ts';
 
 export function isOnce({ flags }: CompiledDag, i: number): boolean {
   return (flags[i]! & Flag.once) !== 0;
+}
+
+/** Whether an attempt is known to have ended by its own failure, rather than to be lost, given up or never made. */
+export function isOwnFailure({ kind }: Failure): boolean {
+  return kind === 'thrown' || kind === 'timeout' || kind === 'crash';
 }
 
 /** Whether nothing may be queued before or behind a function on a node. */

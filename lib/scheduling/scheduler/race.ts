@@ -10,6 +10,7 @@
  * `Run.batch` names the batch to which the function belongs: the original, until it fails or the copy wins.
  */
 import type { Command } from './commands.ts';
+import type { Exception } from './events.ts';
 import { cancel } from './failure.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
 
@@ -48,6 +49,21 @@ export function isWanted({ id, run, contest }: Batch, i: number): boolean {
   // Its dependencies may have failed since, when they were made again.
   if (run.status[i] !== Status.dispatched) return false;
   return contest === null || (!contest.isLost && (contest.rival !== null || run.batch[i] === id));
+}
+
+/** The functions of a report that have a result, and whose result is wanted. */
+export function resultsIn(
+  batch: Batch,
+  { first, count }: { readonly first: number; readonly count: number },
+  exceptions: readonly Exception[],
+): number[] {
+  const functions: number[] = [];
+  let next = 0;
+  for (let at = first; at < first + count; at++) {
+    if (exceptions[next]?.index === at) next++;
+    else if (isWanted(batch, batch.functions[at]!)) functions.push(batch.functions[at]!);
+  }
+  return functions;
 }
 
 /** Whether the batch is in a race that is still open. */

@@ -131,6 +131,7 @@ function* reductions(spec: ScenarioSpec): Generator<ScenarioSpec> {
       yield { ...spec, runs: spec.runs.with(k, { ...run, settings: { ...run.settings, speculate: null } }) };
     if (run.abortAt !== undefined) yield { ...spec, runs: spec.runs.with(k, { ...run, abortAt: undefined }) };
   }
+  yield* fewerTakeovers(spec);
   for (const name of Object.keys(spec.faults) as (keyof ScenarioSpec['faults'])[]) {
     if (spec.faults[name] !== 0 && name !== 'nodeReturn' && name !== 'silence')
       yield { ...spec, faults: { ...spec.faults, [name]: 0 } };
@@ -139,6 +140,15 @@ function* reductions(spec: ScenarioSpec): Generator<ScenarioSpec> {
   for (const [k, node] of spec.nodes.entries()) {
     if (node.threads > 1) yield { ...spec, nodes: spec.nodes.with(k, { ...node, threads: 1 }) };
   }
+}
+
+function* fewerTakeovers({ durability, ...spec }: ScenarioSpec): Generator<ScenarioSpec> {
+  if (durability === undefined) return;
+  yield spec;
+  for (const k of durability.takeovers.keys())
+    yield { ...spec, durability: { ...durability, takeovers: durability.takeovers.toSpliced(k, 1) } };
+  if (durability.unkept > 0) yield { ...spec, durability: { ...durability, unkept: 0 } };
+  if (durability.writeMs > 0) yield { ...spec, durability: { ...durability, writeMs: 0 } };
 }
 
 function argsWithout(args: readonly FunctionArgument[], gone: ReadonlySet<string>): FunctionArgument[] {

@@ -31,6 +31,8 @@ export class InvariantChecker {
   readonly #done = new Set<string>();
   /** The existing results. */
   readonly #stored = new Set<string>();
+  /** Restored functions whose results were not read. */
+  readonly #isAbsent = new Set<string>();
   /** Batches whose function timed out. */
   readonly #timedOut = new Set<number>();
   readonly #notBefore = new Map<string, number>();
@@ -68,6 +70,23 @@ export class InvariantChecker {
       check(this.#cancelled.has(id), () => `batch ${id} continues, although another batch has won`);
   }
 
+  /**
+   * A run is resumed.
+   *
+   * @param done the functions that are done
+   * @param needed those of them whose results are there
+   */
+  restored(run: string, done: Iterable<number>, needed: readonly number[]): void {
+    for (const i of done) {
+      this.#done.add(`${run}/${i}`);
+      this.#isAbsent.add(`${run}/${i}`);
+    }
+    for (const i of needed) {
+      this.#stored.add(`${run}/${i}`);
+      this.#isAbsent.delete(`${run}/${i}`);
+    }
+  }
+
   #watchOne(event: Event, command: Command): void {
     switch (command.type) {
       case 'Start':
@@ -80,7 +99,7 @@ export class InvariantChecker {
       case 'Release':
         for (const i of command.indexes)
           check(
-            this.#stored.delete(keyOf(command.run, i)),
+            this.#stored.delete(keyOf(command.run, i)) || this.#isAbsent.delete(keyOf(command.run, i)),
             () => `${label(command.run, i)} is dropped, and was not there`,
           );
         break;

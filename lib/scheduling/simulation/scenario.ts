@@ -15,7 +15,8 @@ import type { Tuning } from '../scheduler/state.ts';
 import { type Faults, noFaults, type ResolvedFaults } from './faults.ts';
 import { Random } from '../../core/random.ts';
 import type { NodeShape } from './sim-node.ts';
-import { type Listener, Simulation } from './simulation.ts';
+import { type Listener, type Scenario, Simulation } from './simulation.ts';
+import { type AskedRun, type Durability, Takeovers } from './takeovers.ts';
 
 export interface RunSpec {
   readonly id: string;
@@ -53,6 +54,8 @@ export interface ScenarioSpec {
   readonly tuning: Partial<Tuning>;
   /** Default: none. */
   readonly limits?: Readonly<Record<string, LimitRule>>;
+  /** For runs that are recorded. Default: they are not. */
+  readonly durability?: Durability;
 }
 
 const code = { module: 'file:///simulated.js', export: 'simulated' };
@@ -84,7 +87,30 @@ export function randomScenario(seed: number, maxFunctions = 200): ScenarioSpec {
   const latency = random.pick([0, 0, 0.1, 1, 5]);
   const plain = { seed, nodes, runs, faults, latency, tuning: random.pick(tunings) };
   const branched = withCancelled(withLimits(withBranches(withHosts(withStrategies(withCopies(plain))))));
-  return withGraphs(withConcurrency(withMaps(branched)));
+  return withTakeovers(withGraphs(withConcurrency(withMaps(branched))));
+}
+
+/** Lets orchestrators of some scenarios die. Uses its own random numbers. */
+function withTakeovers(spec: ScenarioSpec): ScenarioSpec {
+  const random = new Random(spec.seed ^ 0x7a4e);
+  if (!random.chance(0.4) || spec.runs.some(doesGrow)) return spec;
+  const takeovers = Array.from({ length: random.integer(1, 3) }, () => ({
+    at: random.pick([0, 1, random.exponential(0.1), random.exponential(0.02)]),
+    lease: random.pick([0, 1, 20]),
+    lives: random.chance(0.4),
+  }));
+  const often = random.pick([0, 0.1, 0.5]);
+  const runs = spec.runs.map((run) => ({
+    ...run,
+    functions: run.functions.map((each) => (random.chance(often) ? { ...each, idempotent: false } : each)),
+  }));
+  const durability = { takeovers, writeMs: random.pick([0, 1, 10]), unkept: random.pick([0, 0.2]) };
+  return { ...spec, runs, durability };
+}
+
+/** Journals do not record runs that grow. */
+function doesGrow({ functions, graphs = {} }: RunSpec): boolean {
+  return Object.keys(graphs).length > 0 || functions.some(({ map }) => map !== undefined && map !== false);
 }
 
 /** Lets functions of some scenarios share threads. Uses its own random numbers. */
@@ -382,38 +408,50 @@ export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
   const answers = new Map<string, Answer>();
   for (const run of runs)
     for (const [key, graph] of Object.entries(run.graphs ?? {})) answers.set(`${run.id}/${key}`, toAnswer(graph));
-  const simulation = new Simulation(
-    {
-      seed,
-      nodes,
-      latency,
-      bandwidth: Infinity,
-      tuning,
-      ...(spec.limits !== undefined && { limits: spec.limits }),
-      checked: true,
-      faults: { ...noFaults, ...spec.faults } as ResolvedFaults,
-      durationOf: (plan, i) => plan.entries[i]!.traits.duration ?? 1,
-      widthOf: (plan, i) => widths.get(keyOf(plan, i)) ?? 1,
-      graphOf: (plan, i) => answers.get(keyOf(plan, i)),
-      isFalsy: (plan, i) => falsy.has(keyOf(plan, i)),
-    },
-    listener,
-  );
-  for (const { id, functions, settings, at, abortAt, cancelled = [] } of runs) {
-    const dag = new Dag(id);
-    for (const each of functions) dag.add(each);
-    const compiled = compile(dag);
-    const planned =
-      settings.strategy === 'time-optimized'
-        ? planRun(compiled, { nodes, aim: 'time-optimized', budget: 3, seed })
-        : undefined;
-    const plan = planned?.plan ?? compiled;
-    simulation.submit(plan, toSettings(plan, settings, planned), at);
-    for (const each of cancelled) simulation.cancel(id, Math.min(each.index, plan.size - 1), at + each.at);
-    if (abortAt !== undefined) simulation.abort(id, at + abortAt, seed % 2 === 0);
+  const scenario: Scenario = {
+    seed,
+    nodes,
+    latency,
+    bandwidth: Infinity,
+    tuning,
+    ...(spec.limits !== undefined && { limits: spec.limits }),
+    checked: true,
+    faults: { ...noFaults, ...spec.faults } as ResolvedFaults,
+    durationOf: (plan, i) => plan.entries[i]!.traits.duration ?? 1,
+    widthOf: (plan, i) => widths.get(keyOf(plan, i)) ?? 1,
+    graphOf: (plan, i) => answers.get(keyOf(plan, i)),
+    isFalsy: (plan, i) => falsy.has(keyOf(plan, i)),
+  };
+  const asked = runs.map((run) => toAsked(run, spec));
+  if (spec.durability !== undefined) return new Takeovers(scenario, spec.durability, asked, listener).run();
+  const simulation = new Simulation(scenario, listener);
+  for (const { plan, settings, at, ask } of asked) {
+    simulation.submit(plan, settings, at);
+    ask(simulation, at);
   }
   simulation.run();
   return simulation;
+}
+
+function toAsked({ id, functions, settings, at, abortAt, cancelled = [] }: RunSpec, spec: ScenarioSpec): AskedRun {
+  const { nodes, seed } = spec;
+  const dag = new Dag(id);
+  for (const each of functions) dag.add(each);
+  const compiled = compile(dag);
+  const planned =
+    settings.strategy === 'time-optimized'
+      ? planRun(compiled, { nodes, aim: 'time-optimized', budget: 3, seed })
+      : undefined;
+  const plan = planned?.plan ?? compiled;
+  return {
+    plan,
+    settings: toSettings(plan, settings, planned),
+    at,
+    ask: (simulation, from) => {
+      for (const each of cancelled) simulation.cancel(id, Math.min(each.index, plan.size - 1), from + each.at);
+      if (abortAt !== undefined) simulation.abort(id, from + abortAt, seed % 2 === 0);
+    },
+  };
 }
 
 function toAnswer({ functions, outputs }: GraphSpec): Answer {

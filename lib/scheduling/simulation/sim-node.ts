@@ -50,6 +50,7 @@ export class SimNode {
   readonly shape: NodeShape;
   incarnation = 0;
   up = false;
+  #hasEnded = false;
   readonly #world: NodeWorld;
   #threads: (SimSharedThread | undefined)[] = [];
   /** By thread: the number of its ends in this incarnation. */
@@ -64,6 +65,7 @@ export class SimNode {
 
   /** Starts the node with a new incarnation. */
   start(): void {
+    if (this.#hasEnded) return;
     const { name, capabilities, speed, threads, host = 0, concurrency } = this.shape;
     const incarnation = ++this.incarnation;
     this.up = true;
@@ -95,6 +97,16 @@ export class SimNode {
   /** @param incarnation the incarnation for which the message is meant; no other one receives it */
   send(message: ToNode, incarnation: number): void {
     if (this.up && incarnation === this.incarnation) this.#toNode!.send(message);
+  }
+
+  /** Ends the node for good, without a word. */
+  end(): void {
+    this.#hasEnded = true;
+    this.up = false;
+    for (const thread of this.#threads) thread?.die();
+    this.#threads = [];
+    this.#toNode!.cut();
+    this.#toUs!.cut();
   }
 
   /** Receives a result for one of its threads. */

@@ -8,8 +8,10 @@ import type { Event, RunSettings } from '../scheduler/events.ts';
 import { handleAll } from '../scheduler/machine.ts';
 import { holdersOf, inputsOf } from '../scheduler/growth.ts';
 import type { Answer } from '../scheduler/span.ts';
-import type { Outcome } from '../scheduler/outcome.ts';
+import type { FunctionFailure, Outcome } from '../scheduler/outcome.ts';
 import { type Batch, createState, type Thread, type Run, type State, Status, type Tuning } from '../scheduler/state.ts';
+import { unreportedImports } from '../scheduler/gang.ts';
+import { hasLost, resultsIn } from '../scheduler/race.ts';
 import { validate } from '../scheduler/validate.ts';
 import { EventQueue } from './event-queue.ts';
 import type { ResolvedFaults } from './faults.ts';
@@ -43,10 +45,30 @@ export interface Scenario {
   readonly checked: boolean;
 }
 
+/** What else happens to a run that is recorded. */
+export interface Recording {
+  /** An attempt of a function has failed. */
+  failedAttempt(failed: FunctionFailure): void;
+  /** Functions have ended on a node, with results. `missing`: not reported yet, and they may have taken the results. */
+  finished(functions: readonly number[], node: string, missing: ReadonlySet<number>): void;
+  /** Calls back once it is recorded that functions start; at once where nothing has to be recorded. */
+  starting(functions: readonly number[], node: string, then: () => void): void;
+  ended(outcome: Outcome | undefined): void;
+}
+
+/** What a run begins with. */
+export interface Beginning {
+  readonly recording: Recording;
+  /** Results of restored functions that are there. */
+  readonly needed: readonly number[];
+}
+
 /** Callbacks that observe a simulation. */
 export interface Listener {
   began?(run: Run, i: number, node: string, attempt: number, at: number, batch: number): void;
   ended?(run: Run, i: number, node: string, gave: boolean, at: number, batch: number): void;
+  /** The orchestrator takes in the result of a function. */
+  took?(run: Run, i: number): void;
   /** An event and the commands that followed from it. */
   handled?(event: Event, commands: readonly Command[], at: number): void;
   noted?(text: string, at: number): void;
@@ -56,7 +78,7 @@ export interface Listener {
 const manyEvents = 2000;
 
 export class Simulation {
-  readonly eventQueue = new EventQueue();
+  readonly eventQueue: EventQueue;
   readonly outcomes = new Map<
     string,
     { readonly outcome: Outcome | undefined; readonly at: number; readonly run: Run }
@@ -82,16 +104,23 @@ export class Simulation {
   /** Elements of maps whose result is an error, which is never lost. */
   readonly #settled = new Set<string>();
   readonly #submitted: string[] = [];
+  /** By recorded run: what it begins with. */
+  readonly #beginnings = new Map<string, Beginning>();
+  /** Batches that are sent once their start is recorded. */
+  readonly #waiting = new Set<Batch>();
+  /** Whether the orchestrator is dead. */
+  #isDead = false;
   /** By planned run and function: when its result was made. */
   readonly #madeAt = new WeakMap<Run, Float64Array>();
 
-  constructor(scenario: Scenario, listener: Listener = {}) {
+  /** @param eventQueue the time, if other simulations share it */
+  constructor(scenario: Scenario, listener: Listener = {}, eventQueue = new EventQueue()) {
+    this.eventQueue = eventQueue;
     this.#scenario = scenario;
     this.#listener = listener;
     this.#random = new Random(scenario.seed);
     this.#state = createState(new SimpleResourceTracker(), scenario.tuning, scenario.limits);
     this.#checker = new InvariantChecker(this.#state, () => this.eventQueue.now);
-    const { eventQueue } = this;
     const random = this.#random;
     const { faults, latency } = scenario;
     for (const shape of scenario.nodes) {
@@ -122,13 +151,20 @@ export class Simulation {
     perSecond(faults.losses, () => this.#loseSome());
   }
 
-  /** Submits a run at a given time. */
-  submit(plan: CompiledDag, settings: RunSettings, at = 0): void {
+  /**
+   * Submits a run.
+   *
+   * @param at ms from now
+   * @param beginning for a run that is recorded
+   */
+  submit(plan: CompiledDag, settings: RunSettings, at = 0, beginning?: Beginning): void {
+    if (beginning !== undefined) this.#beginnings.set(plan.dagId, beginning);
     this.#submitted.push(plan.dagId);
     this.#functions += plan.size;
     for (const code of settings.codes) this.#state.estimates[code] ??= createEstimate();
     // A caller submits a run only after its nodes have come up.
     const submit = (): void => {
+      if (this.#isDead) return;
       const nodesUp = this.#inbox.filter(({ type }) => type === 'NodeUp').length;
       if (this.#state.nodes.length + nodesUp < this.#nodes.size) this.eventQueue.in(10, submit);
       else this.#feed({ type: 'RunSubmitted', run: plan.dagId, plan, settings });
@@ -145,25 +181,48 @@ export class Simulation {
     this.eventQueue.in(at, () => this.#feed({ type: 'FunctionCancelled', run, index, reason: 'cancelled' }));
   }
 
+  /** The orchestrator dies without a word. Its nodes go on until they miss it. */
+  kill(): void {
+    this.#isDead = true;
+    this.eventQueue.in(this.#scenario.faults.silence, () => {
+      for (const node of this.#nodes.values()) node.end();
+    });
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  /** Whether every run is over. Batches that have lost a race may outlast their run. */
+  get isOver(): boolean {
+    return this.#isDead || (this.outcomes.size === this.#submitted.length && this.#state.batches.size === 0);
+  }
+
   /**
    * Runs until every run is over.
    *
    * @throws `Violation` when an invariant does not hold
    */
   run(): void {
-    // Batches that have lost a race may outlast their run.
-    while (this.outcomes.size < this.#submitted.length || this.#state.batches.size > 0) {
+    while (!this.isOver) {
       if (!this.eventQueue.step()) break;
       if (this.#inbox.length > 0 && !this.eventQueue.isBusy) this.#takeIn(this.#inbox.splice(0));
       if (++this.#events > manyEvents * (this.#functions + 10))
         throw new Violation(`it does not end: ${this.#events} events for ${this.#functions} functions`);
     }
+    this.checkEnd();
+  }
+
+  /** @throws `Violation` when the state after the last event is not as it has to be */
+  checkEnd(): void {
+    if (this.#isDead) return;
     if (this.#scenario.checked) this.#checker.end(this.#submitted);
     else if (this.outcomes.size < this.#submitted.length)
       throw new Violation('no event is left, but a run is not over');
   }
 
   #feed(happening: Happening): void {
+    if (this.#isDead) return;
     // The scheduler never knew it.
     if (happening.type === 'NodeDown' && !this.#state.nodeByName.has(happening.node)) return;
     if (happening.type === 'ThreadDown') {
@@ -178,10 +237,14 @@ export class Simulation {
   #takeIn(events: readonly Event[]): void {
     const event = events.at(-1)!;
     const threadsBefore = 'node' in event ? (this.#state.nodeByName.get(event.node)?.threadsUp ?? 0) : 0;
+    const ended = events.flatMap((each) => (each.type === 'FunctionsEnded' ? this.#record(each) : []));
     const commands = handleAll(this.#state, events);
+    for (const { run, i } of ended) if (run.status[i] === Status.done) this.#listener.took?.(run, i);
     for (const each of events) this.#listener.handled?.(each, each === event ? commands : [], this.eventQueue.now);
     if (this.#scenario.checked) {
       validate(this.#state);
+      if (event.type === 'RunSubmitted' && event.settings.restored !== undefined)
+        this.#checker.restored(event.run, event.settings.restored.keys(), this.#beginnings.get(event.run)!.needed);
       this.#checker.watch(event, threadsBefore, commands);
     }
     this.#commands.push(...commands);
@@ -195,13 +258,9 @@ export class Simulation {
   #carryOut(command: Command): void {
     switch (command.type) {
       case 'Start':
-        return this.#send(command.batch.thread, (thread) => ({
-          type: 'start',
-          thread,
-          sent: this.#toSent(command.batch),
-          downs: this.#downs.get(downsKey(command.batch.thread.node, thread)) ?? 0,
-        }));
+        return this.#start(command.batch);
       case 'TakeBack':
+        if (this.#waiting.delete(command.batch)) return this.#neverSent(command.batch);
         return this.#send(command.batch.thread, (thread) => ({
           type: 'take-back',
           thread,
@@ -209,6 +268,7 @@ export class Simulation {
           count: command.count,
         }));
       case 'Cancel':
+        if (this.#waiting.delete(command.batch)) return this.#neverSent(command.batch);
         return this.#send(command.batch.thread, (thread) => ({ type: 'cancel', thread, batch: command.batch.id }));
       case 'Kill':
         return this.#send(command.node.threads[command.thread]!, (thread) => ({
@@ -242,21 +302,70 @@ export class Simulation {
         return void (this.#functions += command.count);
       case 'Settled':
         return void this.#settled.add(`${command.run.id}/${command.failed.index}`);
+      default:
+        return this.#note(command);
+    }
+  }
+
+  /** Carries out what only concerns observers and the journal. */
+  #note(command: Command): void {
+    switch (command.type) {
+      case 'Retry':
+      case 'Failed':
+        return this.#recordingOf(command.run)?.failedAttempt(command.failed);
       case 'FinishRun':
-        return void this.outcomes.set(command.run.id, {
-          outcome: undefined,
-          at: this.eventQueue.now,
-          run: command.run,
-        });
+        return this.#over(command.run, undefined);
       case 'FailRun':
-        return void this.outcomes.set(command.run.id, {
-          outcome: command.outcome,
-          at: this.eventQueue.now,
-          run: command.run,
-        });
+        return this.#over(command.run, command.outcome);
       default:
         return;
     }
+  }
+
+  #over(run: Run, outcome: Outcome | undefined): void {
+    this.outcomes.set(run.id, { outcome, at: this.eventQueue.now, run });
+    this.#recordingOf(run)?.ended(outcome);
+  }
+
+  #recordingOf({ id }: Run): Recording | undefined {
+    return this.#beginnings.get(id)?.recording;
+  }
+
+  /** Records the results of a report. Returns its functions that were not done before. */
+  #record(report: Extract<Event, { readonly type: 'FunctionsEnded' }>): { readonly run: Run; readonly i: number }[] {
+    const batch = this.#state.batches.get(report.batch);
+    if (batch === undefined || !this.#beginnings.has(batch.run.id)) return [];
+    const { run, thread } = batch;
+    if (!batch.timedOut && !hasLost(batch)) {
+      const functions = resultsIn(batch, report, report.exceptions);
+      if (functions.length > 0) this.#recordingOf(run)!.finished(functions, thread.node.name, unreportedImports(batch));
+    }
+    return batch.functions.filter((i) => run.status[i] !== Status.done).map((i) => ({ run, i }));
+  }
+
+  #start(batch: Batch): void {
+    const recording = this.#recordingOf(batch.run);
+    if (recording === undefined) return this.#sendBatch(batch);
+    this.#waiting.add(batch);
+    recording.starting(batch.functions, batch.thread.node.name, () => {
+      const isWanted = this.#waiting.delete(batch) && this.#state.batches.get(batch.id) === batch;
+      if (!isWanted || this.#isDead) return;
+      if (isComplete(batch)) this.#sendBatch(batch);
+      else this.#neverSent(batch);
+    });
+  }
+
+  #neverSent({ id }: Batch): void {
+    this.eventQueue.in(0, () => this.#feed({ type: 'TakenBack', batch: id, limit: 0 }));
+  }
+
+  #sendBatch(batch: Batch): void {
+    this.#send(batch.thread, (thread) => ({
+      type: 'start',
+      thread,
+      sent: this.#toSent(batch),
+      downs: this.#downs.get(downsKey(batch.thread.node, thread)) ?? 0,
+    }));
   }
 
   #send({ node, index }: Thread, message: (thread: number) => ToNode): void {
@@ -356,6 +465,7 @@ export class Simulation {
   /** The list of a map is no result of its own, and errors are with the orchestrator. */
   #canBeLost(run: Run, i: number): boolean {
     if (run.growth?.expansions.has(i) === true) return false; // its result is that of its graph
+    if (run.settings.restored?.has(i) === true) return false; // it is in the journal
     return run.growth?.byOwner.has(i) !== true && !this.#settled.has(`${run.id}/${i}`);
   }
 
@@ -366,6 +476,16 @@ export class Simulation {
       this.eventQueue.now,
     );
   }
+}
+
+/** Whether no input was lost while the batch waited. */
+function isComplete({ run, functions, gang }: Batch): boolean {
+  const isThere = (dep: number): boolean =>
+    run.status[dep] === Status.done ||
+    run.status[dep] === Status.skipped ||
+    functions.includes(dep) ||
+    gang?.imports.has(dep) === true;
+  return functions.every((i) => inputsOf(run, i).every(isThere));
 }
 
 function downsKey(

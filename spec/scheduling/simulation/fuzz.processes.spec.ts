@@ -160,6 +160,60 @@ const planted: [string, string, string, string][] = [
     '      imports.set(dep, sources.length);',
     '',
   ],
+  [
+    'a record that is lost while another is being written',
+    'journal/pending-records.ts',
+    '    this.#records.push(record);',
+    "    if (record.type !== 'finished' || this.isEmpty) this.#records.push(record);",
+  ],
+  [
+    'a record that is written twice',
+    'journal/pending-records.ts',
+    '    this.#records = [];\n    this.#open',
+    '    this.#records = records.length > 1 ? records.slice(-1) : [];\n    this.#open',
+  ],
+  [
+    'a stale owner that still writes',
+    'journal/memory/memory-runs.ts',
+    '    if (!isOwn) throw fenced(claim.runId);',
+    '',
+  ],
+  [
+    'a function that is not idempotent and runs again after a takeover',
+    'journal/replay.ts',
+    '        for (const i of record.functions) inDoubt.set(i, record.node);',
+    '',
+  ],
+  [
+    'a start of a function that is not idempotent, which is not recorded first',
+    'scheduling/simulation/sim-recorder.ts',
+    '    this.#waiters.push(then);',
+    '    then();',
+  ],
+  [
+    'an attempt of a function that is not idempotent, counted as failed when it is lost',
+    'scheduling/scheduler/once.ts',
+    "  return kind === 'thrown' || kind === 'timeout' || kind === 'crash';",
+    '  return true;',
+  ],
+  [
+    'a recorded function that runs again after a takeover',
+    'journal/replay.ts',
+    '          finished.set(i, { node: record.node, value, isCached: record.isCached === true });',
+    '          if (!finished.has(i - 1)) finished.set(i, { node: record.node, value, isCached: false });',
+  ],
+  [
+    'a result that is needed, and is not read when a run is resumed',
+    'journal/restore.ts',
+    '    if (kept === null || kept[i] === 1) need(i);',
+    '    if (kept === null) need(i);',
+  ],
+  [
+    'an input of a resumed run that is counted as missing',
+    'scheduling/scheduler/restored.ts',
+    '    else for (let k = plan.outOffset[i]!; k < plan.outOffset[i + 1]!; k++) missing[plan.outs[k]!]!--;',
+    '    else for (let k = plan.outOffset[i]! + 1; k < plan.outOffset[i + 1]!; k++) missing[plan.outs[k]!]!--;',
+  ],
 ];
 
 type Fuzz = typeof import('../../../lib/scheduling/simulation/fuzz.ts');

@@ -1,0 +1,110 @@
+/**
+ * Records of a run that wait until they are written. What happens in one turn becomes one chunk, and so does what happens
+ * while a chunk is being written. Pure.
+ *
+ * A function is recorded after the functions whose results it took. Threads may hand results to each other, so a function
+ * may be reported before such an input; it is held back until then.
+ */
+import type { Finished, RunRecord } from './record.ts';
+
+/** The maximum number of functions in one record. */
+const maxFunctions = 4096;
+
+/** Functions that have ended, while others of their node may still join them. */
+type Open = Finished & { readonly functions: number[]; readonly values: unknown[] };
+
+/** A function that has ended, and is not recorded yet. */
+interface Held {
+  readonly value: unknown;
+  readonly node: string;
+  readonly isCached: boolean;
+  /** The inputs that are recorded before it. */
+  readonly inputs: Set<number>;
+}
+
+const none: ReadonlySet<number> = new Set();
+
+export class PendingRecords {
+  readonly #inputsOf: (i: number) => Iterable<number>;
+  #records: RunRecord[] = [];
+  /** The last record, if more functions may join it. */
+  #open: Open | undefined;
+  readonly #held = new Map<number, Held>();
+
+  /** @param inputsOf the functions whose results a function takes */
+  constructor(inputsOf: (i: number) => Iterable<number>) {
+    this.#inputsOf = inputsOf;
+  }
+
+  get isEmpty(): boolean {
+    return this.#records.length === 0;
+  }
+
+  add(record: RunRecord): void {
+    this.#records.push(record);
+    this.#open = undefined;
+  }
+
+  /**
+   * Functions have ended on a node, or are done by results from the cache.
+   *
+   * @param values the result of each
+   * @param missing functions that are not reported yet, and whose results these may have taken. Default none
+   */
+  finished(
+    functions: readonly number[],
+    values: readonly unknown[],
+    node: string,
+    isCached: boolean,
+    missing: ReadonlySet<number> = none,
+  ): void {
+    if (missing.size === 0 && this.#held.size === 0) return this.#append(functions, values, node, isCached);
+    for (const [at, i] of functions.entries()) {
+      const inputs = [...this.#inputsOf(i)].filter((dep) => missing.has(dep) || this.#held.has(dep));
+      if (inputs.length > 0) this.#held.set(i, { value: values[at], node, isCached, inputs: new Set(inputs) });
+      else this.#appendOne(i, values[at], node, isCached);
+    }
+  }
+
+  /** The records so far, in order. They no longer wait. */
+  take(): RunRecord[] {
+    const records = this.#records;
+    this.#records = [];
+    this.#open = undefined;
+    return records;
+  }
+
+  #append(functions: readonly number[], values: readonly unknown[], node: string, isCached: boolean): void {
+    const open = this.#open;
+    const isSame = open !== undefined && open.node === node && (open.isCached === true) === isCached;
+    if (isSame && open.functions.length < maxFunctions) {
+      for (const i of functions) open.functions.push(i);
+      for (const value of values) open.values.push(value);
+      return;
+    }
+    const record: Open = {
+      type: 'finished',
+      functions: [...functions],
+      node,
+      values: [...values],
+      stored: [],
+      ...(isCached && { isCached }),
+    };
+    this.add(record);
+    this.#open = record;
+  }
+
+  /** Records a function, and those that were held back for it. */
+  #appendOne(first: number, value: unknown, node: string, isCached: boolean): void {
+    this.#append([first], [value], node, isCached);
+    const recorded = [first];
+    for (let i = recorded.pop(); i !== undefined; i = recorded.pop()) {
+      for (const [next, held] of this.#held) {
+        if (!held.inputs.delete(i) || held.inputs.size > 0) continue;
+        this.#held.delete(next);
+        this.#append([next], [held.value], held.node, held.isCached);
+        recorded.push(next);
+      }
+    }
+  }
+}
