@@ -1,6 +1,6 @@
 /** A batch that could not be sent. Literals are checked beforehand only as far as their types allow. */
 import { messageOf } from '../core/message-of.ts';
-import { canTravel } from '../hosts/cluster/wire.ts';
+import { canTravel } from '../hosts/cluster/can-travel.ts';
 import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { CallPart } from '../dag/compiled-dag.ts';

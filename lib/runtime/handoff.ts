@@ -1,5 +1,5 @@
 /** The public class: start, execute, inspect, store, stop. */
-import { nanoid } from 'nanoid';
+import { nanoid } from 'nanoid/non-secure'; // the other one loads a large part of Node
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { ActorRef } from '../workers/actor/ref.ts';
 import { toDag, toValueDag } from '../dag/accept.ts';

@@ -1,6 +1,6 @@
 /** From a DAG to its results: refuses what is invalid first, then creates, watches and closes the run. */
 import type { CompiledAnswer } from '../engine/graph-answers.ts';
-import { nanoid } from 'nanoid';
+import { nanoid } from 'nanoid/non-secure'; // the other one loads a large part of Node
 import { isPlanned, type ResolvedStrategy } from '../scheduling/allocation/allocator.ts';
 import type { Node } from '../scheduling/scheduler/state.ts';
 import { findImpossible } from '../scheduling/resources/feasibility.ts';

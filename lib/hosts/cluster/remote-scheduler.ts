@@ -26,7 +26,8 @@ import { fromPayloadWire, toAnswerOfHost, toPayloadWire } from './payload-wire.t
 import type { Peer } from './peer.ts';
 import { ThreadDowns } from './thread-downs.ts';
 import type { MessageType, PartsOf, Received } from './message-parts.ts';
-import { canTravel, Message, toTravellingError, Unreadable } from './wire.ts';
+import { canTravel } from './can-travel.ts';
+import { Message, toTravellingError, Unreadable } from './wire.ts';
 import { protocolError } from '../../core/protocol-error.ts';
 
 /** What a remote scheduler needs of this host. */

@@ -26,6 +26,7 @@
  */
 import { messageOf } from '../../core/message-of.ts';
 import { DefaultDeserializer, serialize } from 'node:v8';
+import { canTravel } from './can-travel.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import { type ErrorWire, textOf, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
@@ -209,16 +210,6 @@ export function toTravellingError(thrown: unknown): ErrorWire {
   return canTravel(wire)
     ? wire
     : toErrorWire(isError(thrown) ? Object.assign(new Error(textOf(thrown)), { name: thrown.name }) : textOf(thrown));
-}
-
-/** Whether a value can be part of a message. */
-export function canTravel(value: unknown): boolean {
-  try {
-    serialize(value);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /**

@@ -11,11 +11,12 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type FileMark, inPackage, packageMark } from './file-mark.ts';
+import { type FileMark, hashOf, inPackage, packageMark } from './file-mark.ts';
 import { pathOf, resolvePackage } from './locate.ts';
 import { readSource } from './source-file.ts';
 
 export interface CodeIdentity {
+  /** Calculated when it is read first: other hosts, the cache and the journal need it. */
   readonly hash: string;
   /** The files the hash covers. */
   readonly files: readonly FileMark[];
@@ -31,10 +32,10 @@ const endings = ['.js', '.json', '.cjs', '.mjs', '.ts', '.cts', '.mts', '/index.
  */
 export function identify(url: string): CodeIdentity {
   const path = pathOf(url);
-  if (path === undefined) return { hash: digest([url]), files: [] }; // the URL holds the source, or names a module of Node
+  if (path === undefined) return identityOf([], () => [url]); // the URL holds the source, or names a module of Node
   const entry = realpathSync.native(path);
   const home = packageOf(entry);
-  if (home !== undefined) return { hash: digest([home.hash, relative(dirname(home.path), entry)]), files: [home] };
+  if (home !== undefined) return identityOf([home], () => [home.content, relative(dirname(home.path), entry)]);
   const files = new Map<string, FileMark>();
   const packages = new Map<string, FileMark>();
   const seen: Seen = new Map();
@@ -49,12 +50,26 @@ export function identify(url: string): CodeIdentity {
       else if (found !== undefined) packages.set(found.path, found);
     }
   }
-  const lines = [...files.values()].map(
-    (file) => `${relative(dirname(entry), file.path).split(sep).join('/')}\0${file.hash}`,
-  );
+  const marks = [...files.values(), ...packages.values()].map(({ path: at, stamp, content }) => ({
+    path: at,
+    stamp,
+    content,
+  }));
+  return identityOf(marks, () => {
+    const lines = [...files.values()].map(
+      (file) => `${relative(dirname(entry), file.path).split(sep).join('/')}\0${hashOf(file)}`,
+    );
+    return [...lines.sort(), ...[...packages.values()].map(({ content }) => content).sort()];
+  });
+}
+
+function identityOf(files: readonly FileMark[], lines: () => readonly string[]): CodeIdentity {
+  let hash: string | undefined;
   return {
-    hash: digest([...lines.sort(), ...[...packages.values()].map(({ hash }) => hash).sort()]),
-    files: [...files.values(), ...packages.values()].map(({ path: at, stamp, hash }) => ({ path: at, stamp, hash })),
+    files,
+    get hash() {
+      return (hash ??= digest(lines()));
+    },
   };
 }
 

@@ -1,6 +1,6 @@
-/** One source file: its hash and what it imports. */
+/** One source file: its content and what it imports. */
 import { readFileSync } from 'node:fs';
-import { type FileMark, hashOf, stampOf } from './file-mark.ts';
+import { contentOf, type FileMark, stampOf } from './file-mark.ts';
 
 export interface SourceFile extends FileMark {
   /** Specifiers as written. May hold more than the real imports, where text looks like an import. */
@@ -26,12 +26,12 @@ export function readSource(path: string): SourceFile {
   const stamp = stampOf(path);
   const known = files.get(path);
   if (known?.stamp === stamp) return known;
-  const content = readFileSync(path);
+  const bytes = readFileSync(path);
   const file: SourceFile = {
     path,
     stamp,
-    hash: hashOf(content),
-    specifiers: /\.[cm]?[jt]sx?$/.test(path) ? specifiersIn(content.toString()) : [],
+    content: contentOf(bytes),
+    specifiers: /\.[cm]?[jt]sx?$/.test(path) ? specifiersIn(bytes.toString()) : [],
   };
   if (files.size >= maxFiles) files.clear();
   files.set(path, file);

@@ -18,11 +18,6 @@ export class CodeVersions {
   readonly #changed = new Map<string, string>();
   #generation = 0;
 
-  constructor() {
-    // Load it while threads start, so that the first run does not have to.
-    setImmediate(() => process.getBuiltinModule('node:crypto')).unref();
-  }
-
   /** How many times `forget` was called. */
   get generation(): number {
     return this.#generation;
@@ -40,7 +35,7 @@ export class CodeVersions {
     let identity = this.#identities.get(url);
     if (identity === undefined) {
       identity = identify(url);
-      const other = identity.files.find(({ path, hash }) => (this.#files.get(path)?.hash ?? hash) !== hash);
+      const other = identity.files.find(({ path, content }) => (this.#files.get(path)?.content ?? content) !== content);
       if (other !== undefined) throw changedError(url, other.path); // threads have imported that file through another module
       this.#identities.set(url, identity);
       for (const file of identity.files) this.#files.set(file.path, file);

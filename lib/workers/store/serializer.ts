@@ -2,7 +2,6 @@
  * V8's serializer, with large views kept separately in shared memory, and errors kept whole. Structure survives: Map,
  * Set, Date, RegExp, BigInt, typed arrays, cycles, and shared references.
  */
-import { Deserializer, Serializer } from 'node:v8';
 import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { flatten, type FlatTable, unflatten } from '../../core/flat.ts';
 import { isInstanceMemory } from '../../core/instance-memory.ts';
@@ -52,71 +51,88 @@ declare module 'node:v8' {
   }
 }
 
-class ValueSerializer extends Serializer {
-  readonly shared: SharedArrayBuffer[] = [];
-
-  constructor() {
-    super();
-    this._setTreatArrayBufferViewsAsHostObjects(true);
-  }
-
-  _writeHostObject(object: object): void {
-    if (object instanceof StandIn) {
-      const { subject } = object;
-      this.writeUint32(subject instanceof SharedArrayBuffer ? Tag.sharedBuffer : Tag.flat);
-      if (subject instanceof SharedArrayBuffer) this.writeUint32(this.#idOf(subject));
-      else this.writeValue(subject);
-    } else if (ArrayBuffer.isView(object)) {
-      this.#writeView(object);
-    } else {
-      throw new TypeError(`a ${object.constructor?.name ?? 'host object'} cannot be serialized`);
-    }
-  }
-
-  #idOf(buffer: SharedArrayBuffer): number {
-    const known = this.shared.indexOf(buffer);
-    return known >= 0 ? known : this.shared.push(buffer) - 1;
-  }
-
-  #writeView(view: ArrayBufferView): void {
-    const separate =
-      view.byteLength >= minSeparateBytes ||
-      (view.buffer instanceof SharedArrayBuffer && !isInstanceMemory(view.buffer));
-    this.writeUint32(separate ? Tag.sharedView : Tag.inlineView);
-    this.writeUint32(viewTypes.indexOf(viewTypeOf(view)));
-    if (separate) {
-      const { bytes, byteOffset } = toShared(view);
-      this.writeUint32(this.#idOf(bytes));
-      this.writeDouble(byteOffset);
-      this.writeDouble(lengthOf(view));
-    } else {
-      this.writeUint32(view.byteLength);
-      this.writeRawBytes(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
-    }
-  }
+/** Node's module of the serializer, which is loaded when the first value needs it. */
+function v8(): typeof import('node:v8') {
+  return process.getBuiltinModule('node:v8');
 }
 
-class ValueDeserializer extends Deserializer {
-  readonly #shared: readonly (SharedArrayBuffer | ArrayBuffer)[];
+const serializerClass = once(
+  () =>
+    class ValueSerializer extends v8().Serializer {
+      readonly shared: SharedArrayBuffer[] = [];
 
-  constructor(bytes: Uint8Array, shared: readonly (SharedArrayBuffer | ArrayBuffer)[]) {
-    super(bytes);
-    this.#shared = shared;
-  }
+      constructor() {
+        super();
+        this._setTreatArrayBufferViewsAsHostObjects(true);
+      }
 
-  _readHostObject(): unknown {
-    const tag = this.readUint32();
-    if (tag === Tag.flat) return unflatten(this.readValue() as FlatTable, (error) => fromErrorWire(error as ErrorWire));
-    if (tag === Tag.sharedBuffer) return this.#shared[this.readUint32()];
-    const type = viewTypes[this.readUint32()]!;
-    if (tag === Tag.sharedView) {
-      const buffer = this.#shared[this.readUint32()]!;
-      return createView(type, buffer, this.readDouble(), this.readDouble());
-    }
-    const byteLength = this.readUint32();
-    const copy = new Uint8Array(this.readRawBytes(byteLength)); // copied, because all readers share the bytes
-    return createView(type, copy.buffer, 0, byteLength / elementSize(type));
-  }
+      _writeHostObject(object: object): void {
+        if (object instanceof StandIn) {
+          const { subject } = object;
+          this.writeUint32(subject instanceof SharedArrayBuffer ? Tag.sharedBuffer : Tag.flat);
+          if (subject instanceof SharedArrayBuffer) this.writeUint32(this.#idOf(subject));
+          else this.writeValue(subject);
+        } else if (ArrayBuffer.isView(object)) {
+          this.#writeView(object);
+        } else {
+          throw new TypeError(`a ${object.constructor?.name ?? 'host object'} cannot be serialized`);
+        }
+      }
+
+      #idOf(buffer: SharedArrayBuffer): number {
+        const known = this.shared.indexOf(buffer);
+        return known >= 0 ? known : this.shared.push(buffer) - 1;
+      }
+
+      #writeView(view: ArrayBufferView): void {
+        const separate =
+          view.byteLength >= minSeparateBytes ||
+          (view.buffer instanceof SharedArrayBuffer && !isInstanceMemory(view.buffer));
+        this.writeUint32(separate ? Tag.sharedView : Tag.inlineView);
+        this.writeUint32(viewTypes.indexOf(viewTypeOf(view)));
+        if (separate) {
+          const { bytes, byteOffset } = toShared(view);
+          this.writeUint32(this.#idOf(bytes));
+          this.writeDouble(byteOffset);
+          this.writeDouble(lengthOf(view));
+        } else {
+          this.writeUint32(view.byteLength);
+          this.writeRawBytes(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+        }
+      }
+    },
+);
+
+const deserializerClass = once(
+  () =>
+    class ValueDeserializer extends v8().Deserializer {
+      readonly #shared: readonly (SharedArrayBuffer | ArrayBuffer)[];
+
+      constructor(bytes: Uint8Array, shared: readonly (SharedArrayBuffer | ArrayBuffer)[]) {
+        super(bytes);
+        this.#shared = shared;
+      }
+
+      _readHostObject(): unknown {
+        const tag = this.readUint32();
+        if (tag === Tag.flat)
+          return unflatten(this.readValue() as FlatTable, (error) => fromErrorWire(error as ErrorWire));
+        if (tag === Tag.sharedBuffer) return this.#shared[this.readUint32()];
+        const type = viewTypes[this.readUint32()]!;
+        if (tag === Tag.sharedView) {
+          const buffer = this.#shared[this.readUint32()]!;
+          return createView(type, buffer, this.readDouble(), this.readDouble());
+        }
+        const byteLength = this.readUint32();
+        const copy = new Uint8Array(this.readRawBytes(byteLength)); // copied, because all readers share the bytes
+        return createView(type, copy.buffer, 0, byteLength / elementSize(type));
+      }
+    },
+);
+
+function once<Result>(make: () => Result): () => Result {
+  let made: Result | undefined;
+  return () => (made ??= make());
 }
 
 export interface Serialized {
@@ -134,7 +150,7 @@ export interface Serialized {
  * @throws V8's error for a value that cannot be serialized
  */
 export function serialize(value: unknown, flat: boolean, isShared: boolean): Serialized {
-  const serializer = new ValueSerializer();
+  const serializer = new (serializerClass())();
   let live = false;
   const toLeaf = (leaf: object): object => {
     if (!(leaf instanceof SharedArrayBuffer)) return leaf;
@@ -155,7 +171,7 @@ export function deserialize(
   bytes: SharedArrayBuffer | ArrayBuffer,
   shared: readonly (SharedArrayBuffer | ArrayBuffer)[],
 ): unknown {
-  const deserializer = new ValueDeserializer(new Uint8Array(bytes), shared);
+  const deserializer = new (deserializerClass())(new Uint8Array(bytes), shared);
   deserializer.readHeader();
   return deserializer.readValue();
 }

@@ -31,6 +31,7 @@ describe('concurrent functions on another host', () => {
     const host = await startHost({ nodes: [far()], options: { gracePeriod: 50 } });
     const handoff = await startHere({ join: [host.address], options: { gracePeriod: 50 } });
     const folder = new Folder();
+    await handoff.execute(dagOf({ id: 'pid', code: f.pid, node: 'far' })); // the timeout below covers no import
     const restarted = next(handoff, 'function:failed');
     const running = errorOf(
       handoff.execute(

@@ -110,6 +110,32 @@ describe('the identity of a module', () => {
   });
 });
 
+describe('the identity of modules of any length', () => {
+  const long = `export const text = '${'é'.repeat(20_000)}';\n`;
+  const withA = (text: string): string => folder({ 'src/a.ts': text });
+
+  it.each([
+    ['short', 'export const a = 1;\n', 'export const a = 2;\n'],
+    ['long', long, long.replace('é', 'è')],
+  ])('is of its bytes when it is %s, and so is what has changed', (_, text, other) => {
+    const at = withA(text);
+    expect(hashIn(withA(text))).toBe(hashIn(at));
+    expect(hashIn(withA(other))).not.toBe(hashIn(at));
+    const { files } = identify(pathToFileURL(join(at, 'src/a.ts')).href);
+    utimesSync(join(at, 'src/a.ts'), 1, 1);
+    expect(firstChanged(files)).toBeUndefined();
+    writeFileSync(join(at, 'src/a.ts'), other);
+    expect(firstChanged(files)).toBe(join(at, 'src/a.ts'));
+  });
+
+  it('is that of the first use, although it is asked for later', () => {
+    const at = withA('export const a = 1;\n');
+    const identity = identify(pathToFileURL(join(at, 'src/tasks.ts')).href);
+    writeFileSync(join(at, 'src/a.ts'), 'export const a = 2;\n');
+    expect(identity.hash).toBe(hashIn(withA('export const a = 1;\n')));
+  });
+});
+
 describe('what has changed', () => {
   it('is a file that holds something else, or is gone; not one that was only touched', () => {
     const at = folder();
