@@ -312,7 +312,7 @@ export class Driver {
       void cache!
         .read(i)
         .catch(() => this.#lost(active, [i]))
-        .then(() => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: active.id, count: 1 }));
+        .then(() => this.#isUnderWay(active) && this.#arrived(active, i));
     }
     active.report();
   }
@@ -672,9 +672,7 @@ export class Driver {
   #fetchNow(active: ActiveRun, i: number, isKept: boolean): void {
     const { plan } = active;
     if (isKept) {
-      void this.#bringOrLose(active, i).then(
-        () => this.#isUnderWay(active) && this.#feed({ type: 'ResultsArrived', run: active.id, count: 1 }),
-      );
+      void this.#bringOrLose(active, i).then(() => this.#isUnderWay(active) && this.#arrived(active, i));
     } else if (active.awaited.has(i)) {
       void this.#bringAwaited(active, i);
     } else if (isOnce(plan, i)) {
@@ -694,7 +692,13 @@ export class Driver {
       awaited.delete(i);
       if (coming.isReleased) this.#release(active.id, [i]);
     }
-    this.#feed({ type: 'ResultsArrived', run: active.id, count: 1 });
+    this.#arrived(active, i);
+  }
+
+  /** A result on another host that the run waits for is here, or cannot be brought. */
+  #arrived({ id, results }: ActiveRun, i: number): void {
+    const here = results.exists(i) && results.has(i) ? [i] : [];
+    this.#feed({ type: 'ResultsArrived', run: id, count: 1, here });
   }
 
   #recorderOf(run: Run): RunRecorder | undefined {

@@ -114,7 +114,7 @@ it(
         ({ results }) => ({ results, error: undefined }),
         (error: HandoffError) => ({ results: undefined, error }),
       );
-      await finished(handoff, size / 4 + random(size / 2), running);
+      await finished(handoff, Math.floor(size / 4) + random(size >> 1), running);
       const name = names[random(names.length)]!;
       const victim = hosts.get(name)!;
       const what = ['killed', 'stopped for a moment', 'stopped for long'][round % 3]!;

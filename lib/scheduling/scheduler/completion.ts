@@ -10,6 +10,7 @@ import type { EventOf, Exception, Measured } from './events.ts';
 import { fail } from './failure.ts';
 import { putOffGangs } from './gang.ts';
 import { clearBatchTimer, closeBatch, noteProgress } from './threads.ts';
+import { isOnce } from './once.ts';
 import { askForGraph, makeReady, putBack } from './ready.ts';
 import { release } from './release.ts';
 import { threadOf } from './seats.ts';
@@ -67,8 +68,14 @@ function refuseGap({ id, done }: Batch, first: number): void {
     throw new Error(`batch ${id} reports position ${first}, but has not reported those from ${done} on`);
 }
 
-function noteSizes({ run, functions }: Batch, large: NonNullable<EventOf<'FunctionsEnded'>['large']>): void {
-  for (const { index, bytes } of large) run.large.set(functions[index]!, bytes);
+function noteSizes({ run, functions, thread }: Batch, large: NonNullable<EventOf<'FunctionsEnded'>['large']>): void {
+  for (const { index, bytes } of large) {
+    const i = functions[index]!;
+    run.large.set(i, bytes);
+    if (thread.node.host === 0) run.remote.delete(i);
+    // What is not idempotent is brought here, and never made again.
+    else if (!isOnce(run.plan, i)) run.remote.add(i);
+  }
 }
 
 /** Whether no function of the report ran, because its inputs did not arrive in time. */

@@ -121,8 +121,13 @@ export type Event = {
      * arrive.
      */
     | { readonly type: 'ResultsTravelling'; readonly run: string; readonly count: number }
-    /** `count` of those results arrived or were given up. */
-    | { readonly type: 'ResultsArrived'; readonly run: string; readonly count: number }
+    /** `count` of those results arrived or were given up. `here`: those that are on this host now. */
+    | {
+        readonly type: 'ResultsArrived';
+        readonly run: string;
+        readonly count: number;
+        readonly here: readonly number[];
+      }
     /**
      * Results hold more memory than allowed, or no longer do. While they do, nothing starts unless no batch is active.
      */

@@ -146,6 +146,7 @@ export function append(run: Run, owner: number, count: number, source: Span | nu
     source,
     takers: [],
     isListRead: false,
+    holding: 0,
     left: count,
     admitted: new Set(),
     held: [],

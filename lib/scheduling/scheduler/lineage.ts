@@ -18,6 +18,8 @@ import { failForGood, isInSettled, settleDone, settlingElement } from './failure
 import type { Failure } from './outcome.ts';
 import { isOnce } from './once.ts';
 import { elementsOf, expansionOf, expansionOfOwner, functionAt, inputsOf, spanOf, spanOfOwner } from './growth.ts';
+import { count, endHolding, forEachInput, isRead, Need, needOf, partsOf } from './readers.ts';
+import { endRisk } from './release.ts';
 import type { Span } from './span.ts';
 import { enqueue, makeReady } from './ready.ts';
 import { type Run, type State, Status } from './state.ts';
@@ -28,18 +30,10 @@ export const defaultMaxResultLosses = 10;
 export function resultsLost(state: State, { run: id, indexes }: EventOf<'ResultsLost'>, out: Command[]): void {
   const run = state.runs.get(id);
   if (run === undefined || run.outcome !== undefined) return;
-  const again: number[] = [];
-  for (const i of indexes) run.held.delete(i);
   const settled = new Map<number, Failure>();
-  const stack = indexes.filter((i) => run.status[i] === Status.done && isNeeded(run, i) && !isInSettled(run, i));
-  for (const i of new Set(stack)) run.losses.set(i, lossesOf(run, i) + 1);
-  for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
-    if (run.status[i] !== Status.done) continue;
-    const failure = whyNotAgain(state, run, i);
-    const element = failure === undefined ? -1 : settlingElement(run, i);
-    if (element < 0 || run.status[element] !== Status.done) makeAgain(run, i, again, stack, failure === undefined);
-    else settled.set(element, failure!);
-  }
+  const released: number[] = [];
+  const again = reopenAll(state, run, noteLost(run, indexes), { settled, released });
+  if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
   if (again.length > 0) out.push({ type: 'Recompute', run, indexes: again });
   for (const [element, failure] of settled) settleDone(run, element, failure, out);
   if (again.length === 0) return;
@@ -53,6 +47,43 @@ export function resultsLost(state: State, { run: id, indexes }: EventOf<'Results
   }
 }
 
+/** Notes lost results. Returns those that functions have yet to read, or that the run keeps. */
+function noteLost(run: Run, indexes: readonly number[]): number[] {
+  const needed = new Set<number>();
+  for (const i of indexes) {
+    run.held.delete(i);
+    if (run.status[i] !== Status.done) continue;
+    if (!isRead(run, i)) {
+      // It is made again only if a function that holds it is.
+      if (needOf(run, i) === Need.holding) run.gone.add(i);
+    } else if (!isInSettled(run, i)) needed.add(i);
+  }
+  for (const i of needed) run.losses.set(i, lossesOf(run, i) + 1);
+  return [...needed];
+}
+
+/** What comes of lost results besides functions that run again. */
+interface Losses {
+  /** Elements whose result is an error from now on. */
+  readonly settled: Map<number, Failure>;
+  readonly released: number[];
+}
+
+/** Lets functions wait again, with all whose results they need and that are not there. Returns them. */
+function reopenAll(state: State, run: Run, stack: number[], { settled, released }: Losses): number[] {
+  const again: number[] = [];
+  for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
+    if (run.status[i] !== Status.done) continue;
+    const failure = whyNotAgain(state, run, i);
+    const element = failure === undefined ? -1 : settlingElement(run, i);
+    if (failure !== undefined) endRisk(run, i, released);
+    if (element < 0 || run.status[element] !== Status.done) makeAgain(run, i, again, stack);
+    else settled.set(element, failure!);
+    if (failure === undefined) readInputsAgain(run, i, stack);
+  }
+  return again;
+}
+
 /** Why the result of a function cannot be made again; undefined if it can. */
 function whyNotAgain({ nodes }: State, run: Run, i: number): Failure | undefined {
   if (isOnce(run.plan, i)) return { kind: 'begun', node: nodes[run.node[i]!]!.name, ended: true };
@@ -61,31 +92,22 @@ function whyNotAgain({ nodes }: State, run: Run, i: number): Failure | undefined
   return times > limit || cannotBeMade(run, i) ? { kind: 'lost', times, limit } : undefined;
 }
 
-/** Whether a function has yet to read the result, or the run keeps it to the end. */
-function isNeeded({ unread, settings }: Run, i: number): boolean {
-  return unread === null || unread[i]! > 0 || settings.kept![i] === 1;
-}
-
 function lossesOf({ losses }: Run, i: number): number {
   return losses.get(i) ?? 0;
 }
 
-/** @param canRun whether it will read its inputs again */
-function makeAgain(run: Run, i: number, again: number[], stack: number[], canRun: boolean): void {
-  const { plan, status, unread } = run;
-  status[i] = Status.waiting;
+function makeAgain(run: Run, i: number, again: number[], stack: number[]): void {
+  run.status[i] = Status.waiting;
   run.batch[i] = -1;
   run.unfinished++;
   run.losses.set(i, lossesOf(run, i));
   run.cached.delete(i);
+  run.remote.delete(i);
   again.push(i);
   const span = spanOf(run, i);
   reopenGraph(run, i, again, stack);
   if (span === undefined) missDependents(run, i);
   else missElement(run, i, span, again, stack);
-  if (unread === null || !canRun) return; // without counts, all its inputs are kept to the end
-  if (span !== undefined) return void (span.source !== null && readAgain(run, span.source.base + i - span.base, stack));
-  for (let k = plan.depOffset[i]!; k < plan.depOffset[i + 1]!; k++) readAgain(run, plan.deps[k]!, stack);
 }
 
 /** The dependents of a function miss an input again. */
@@ -99,21 +121,27 @@ function missDependents(run: Run, i: number): void {
   }
 }
 
-/** A function will read this result again. If it was dropped, it is made again. */
-function readAgain(run: Run, dep: number, stack: number[]): void {
-  const unread = run.unread!;
-  const span = spanOfOwner(run, dep);
-  const isDropped = run.status[dep] === Status.done && !isNeeded(run, dep);
-  const isFirst = unread[dep]!++ === 0;
-  const expansion = expansionOfOwner(run, dep);
-  if (expansion !== undefined) {
-    if (isFirst && expansion.isRead && run.settings.kept![dep] === 0)
-      for (const i of expansion.outputs) readAgain(run, i, stack);
-  } else if (span === undefined) {
-    if (isDropped && !run.held.delete(dep)) stack.push(dep);
-  } else if (isFirst && span.isListRead && run.settings.kept![dep] === 0) {
-    for (const i of elementsOf(span)) readAgain(run, i, stack);
+/** A function will read its inputs again. Those that were dropped are made again. */
+function readInputsAgain(run: Run, i: number, stack: number[]): void {
+  if (run.unread === null) return; // all results are kept to the end
+  const isHolding = endHolding(run, i);
+  forEachInput(run, i, (dep) => (isHolding ? raise(run, dep, 0, -1, stack) : raise(run, dep, 1, 0, stack)));
+}
+
+/** A result is needed more than before. If it was dropped or is lost, it is made again. */
+function raise(run: Run, i: number, unread: 0 | 1, lent: 0 | -1, stack: number[]): void {
+  const before = needOf(run, i);
+  count(run, i, unread, lent);
+  if (before === Need.reading) return;
+  if (spanOfOwner(run, i) !== undefined || expansionOfOwner(run, i) !== undefined) {
+    for (const part of partsOf(run, i)) {
+      if (before === Need.holding) raise(run, part, 0, -1, stack);
+      else raise(run, part, 1, 0, stack);
+    }
+    return;
   }
+  const isThere = before === Need.holding ? !run.gone.delete(i) : run.held.delete(i);
+  if (!isThere && run.status[i] === Status.done) stack.push(i);
 }
 
 /** What takes an element misses it again. */
@@ -133,8 +161,7 @@ function reopenGraph(run: Run, i: number, again: number[], stack: number[]): voi
 
 /** A map of which an element is made again, or a function with a graph that is not done, is not done any more. */
 function reopen(run: Run, owner: number, again: number[], stack: number[]): void {
-  const { plan, status } = run;
-  status[owner] = Status.open;
+  run.status[owner] = Status.open;
   run.unfinished++;
   run.losses.set(owner, lossesOf(run, owner));
   again.push(owner);
@@ -142,10 +169,7 @@ function reopen(run: Run, owner: number, again: number[], stack: number[]): void
   if (span === undefined) missDependents(run, owner);
   else missElement(run, owner, span, again, stack);
   reopenGraph(run, owner, again, stack);
-  if (run.unread === null || expansionOfOwner(run, owner) !== undefined) return; // its arguments are not read again
-  const { source } = plan.maps!.get(owner)!;
-  for (let k = plan.depOffset[owner]!; k < plan.depOffset[owner + 1]!; k++)
-    if (plan.deps[k] !== source) readAgain(run, plan.deps[k]!, stack);
+  if (expansionOfOwner(run, owner) === undefined) readInputsAgain(run, owner, stack); // a graph reads none of them
 }
 
 /** Whether a dependency has failed for good since the result was made. */

@@ -24,6 +24,7 @@ import { dispatch } from './dispatch.ts';
 import type { Event, EventOf, StartedCount } from './events.ts';
 import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
 import { unbindGroups } from './groups.ts';
+import { endRisk } from './release.ts';
 import { lookedUp } from './looked-up.ts';
 import { restore } from './restored.ts';
 import { extend, growthAnswered } from './grow.ts';
@@ -91,7 +92,7 @@ function apply(state: State, event: Event, out: Command[]): void {
     case 'ResultsTravelling':
       return travelling(state, event.run, event.count);
     case 'ResultsArrived':
-      return travelling(state, event.run, -event.count);
+      return arrivedHere(state, event, out);
     case 'MemoryPressed':
       return void (state.isPressed = event.isPressed);
     case 'CapabilitiesChanged':
@@ -234,6 +235,14 @@ function travelling(state: State, id: string, count: number): void {
   if (run === undefined) return; // the run has ended, so the results are no longer needed
   run.travelling += count;
   noteIfOver(state, run);
+}
+
+function arrivedHere(state: State, { run: id, count, here }: EventOf<'ResultsArrived'>, out: Command[]): void {
+  const run = state.runs.get(id);
+  const released: number[] = [];
+  if (run !== undefined) for (const i of here) endRisk(run, i, released);
+  if (released.length > 0) out.push({ type: 'Release', run: run!, indexes: released });
+  travelling(state, id, -count);
 }
 
 function loseNode(

@@ -1,46 +1,75 @@
 /** Drops results that no function will read again. */
 import { Flag } from '../../dag/compiled-dag.ts';
 import { elementsOf, expansionOfOwner, spanOf, spanOfOwner } from './growth.ts';
+import { count, endHolding, forEachInput, mayHold, Need, needOf, noteHolding, partsOf } from './readers.ts';
 import { type Run, Status } from './state.ts';
 
 /** Counts one reader less for each result that the function took. Drops its own result if no function needs it. */
 export function release(run: Run, i: number, released: number[]): void {
-  const { plan } = run;
-  const { depOffset, deps } = plan;
-  const span = spanOf(run, i);
-  if (span !== undefined) {
-    if (span.source !== null) hasRead(run, span.source.base + i - span.base, released);
+  if (mayHold(run, i)) {
+    noteHolding(run, i);
+    forEachInput(run, i, (dep) => lessen(run, dep, 0, 1, released, i));
   } else {
-    const source = plan.maps === null ? -1 : (plan.maps.get(i)?.source ?? -1);
-    for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) {
-      if (deps[k] !== source) hasRead(run, deps[k]!, released);
-    }
+    forEachInput(run, i, (dep) => lessen(run, dep, -1, 0, released));
+    const source = run.plan.maps === null ? -1 : (run.plan.maps.get(i)?.source ?? -1);
     if (source >= 0 && run.status[i] === Status.skipped) leaveElements(run, source, released);
   }
-  if (run.unread![i] === 0 && run.settings.kept![i] === 0 && run.status[i] === Status.done) letGoOf(run, i, released);
+  if (run.status[i] === Status.done && needOf(run, i) === Need.nothing) letGoOf(run, i, released);
 }
 
-function hasRead(run: Run, dep: number, released: number[]): void {
-  if (--run.unread![dep]! > 0 || run.settings.kept![dep] === 1) return;
-  const span = spanOfOwner(run, dep);
+/** A result will not be made again: it cannot be lost with another host any more, or its function cannot run again. */
+export function endRisk(run: Run, i: number, released: number[]): void {
+  if (run.remote.delete(i)) giveUpInputs(run, i, released);
+}
+
+/** A result is needed less than before. */
+function lessen(run: Run, i: number, unread: -1 | 0, lent: -1 | 0 | 1, released: number[], holder = -1): void {
+  const before = needOf(run, i);
+  count(run, i, unread, lent);
+  const after = needOf(run, i);
+  if (after === before) return;
   // As long as the list is read, each element is.
-  if (span?.isListRead === true) for (const i of elementsOf(span)) hasRead(run, i, released);
-  const expansion = expansionOfOwner(run, dep);
-  if (expansion?.isRead === true) for (const i of expansion.outputs) hasRead(run, i, released);
+  for (const part of partsOf(run, i)) {
+    if (after === Need.holding) lessen(run, part, 0, 1, released, holder);
+    else lessen(run, part, -1, before === Need.holding ? -1 : 0, released);
+  }
+  if (after === Need.holding && isLostWith(run, i, holder)) endThirdGeneration(run, i, released);
+  else giveUpInputs(run, i, released);
   // A result that another worker handed over may not be reported yet. It is dropped on its report.
-  if (run.status[dep] === Status.done) letGoOf(run, dep, released);
+  if (after === Need.nothing && run.status[i] === Status.done) letGoOf(run, i, released);
+}
+
+/** Whether a result that a function only holds would be lost together with that of the function. */
+function isLostWith({ remote, node }: Run, i: number, holder: number): boolean {
+  return holder >= 0 && remote.has(i) && node[i] === node[holder];
+}
+
+/** The inputs of this function are the second generation that is held. So they need not hold theirs. */
+function endThirdGeneration(run: Run, i: number, released: number[]): void {
+  forEachInput(run, i, (dep) => {
+    if (needOf(run, dep) === Need.holding) giveUpInputs(run, dep, released);
+  });
+}
+
+/** Ends the hold of a function on its inputs, if it has one. */
+function giveUpInputs(run: Run, i: number, released: number[]): void {
+  if (!endHolding(run, i)) return;
+  forEachInput(run, i, (dep) => lessen(run, dep, -1, -1, released));
+  const span = spanOf(run, i);
+  if (span?.holding === 0) giveUpInputs(run, span.owner, released);
 }
 
 /** A map that would have taken the elements of another one was skipped. */
 function leaveElements(run: Run, owner: number, released: number[]): void {
   const span = spanOfOwner(run, owner);
-  if (span !== undefined) for (const i of elementsOf(span)) hasRead(run, i, released);
+  if (span !== undefined) for (const i of elementsOf(span)) lessen(run, i, -1, 0, released);
 }
 
 /** Drops a result that no function will read, unless a result made from it is lost. */
 function letGoOf(run: Run, i: number, released: number[]): void {
   // A list consists of the results of its elements, and the result of a graph of those of its functions.
   if (spanOfOwner(run, i) !== undefined || expansionOfOwner(run, i) !== undefined) return;
+  if (run.gone.delete(i)) return;
   const isHeld = run.holdsOnce && (run.plan.flags[i]! & Flag.once) !== 0;
   if (isHeld || run.cached.has(i)) run.held.add(i);
   if (!isHeld) released.push(i);

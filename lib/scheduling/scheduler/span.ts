@@ -16,6 +16,8 @@ export interface Span {
   readonly takers: Span[];
   /** Whether a function reads the whole list. Only of use while results are dropped when nothing reads them. */
   isListRead: boolean;
+  /** The number of elements that hold their inputs. See readers.ts. */
+  holding: number;
   /** The number of elements without a result. */
   left: number;
   /** The elements that hold one of the places of a limited map. */

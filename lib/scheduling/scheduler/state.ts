@@ -265,8 +265,16 @@ export interface Run {
    */
   batch: Int32Array;
   tally: Int32Array;
-  /** By function: the number of functions that have yet to read its result. Null if all results are kept to the end. */
+  /** By function: the number of functions that have yet to read its result, or hold it. Null if all results are kept to the end. */
   unread: Int32Array | null;
+  /** By function: how many of those only hold its result, to be made again from it. See readers.ts. */
+  readonly lent: Map<number, number>;
+  /** Functions that hold their inputs. */
+  readonly holding: Set<number>;
+  /** Results that were lost while functions only held them. */
+  readonly gone: Set<number>;
+  /** Functions whose result is only on another host, and would be made again if that were lost. */
+  readonly remote: Set<number>;
   /** By group: its node; -1 if it is not bound yet. */
   groupNode: Int32Array;
   /** By group: the node that has promised it room; -1 for none. */

@@ -6,7 +6,8 @@ import { isExclusive, isOnce } from './once.ts';
 import { isShared } from './ready.ts';
 import { batchesOn } from './seats.ts';
 import { mayBeCopied } from './speculation.ts';
-import { elementsOf, inputsOf, spanOf } from './growth.ts';
+import { elementsOf, inputsOf, spanOf, spanOfOwner } from './growth.ts';
+import { forEachInput, Need, needOf, partsOf } from './readers.ts';
 import { causesOfSkip } from './skipping.ts';
 import { type Batch, type Thread, type Node, type Run, type State, Status } from './state.ts';
 
@@ -290,6 +291,7 @@ function validateRun(state: State, run: Run): void {
     () => `${run.id} has ready functions, but is not hungry`,
   );
   validateHeld(run);
+  validateHolding(run);
   validateCounts(run);
 }
 
@@ -348,6 +350,49 @@ function validateHeld(run: Run): void {
       () => `${label(run, i)} is held to the end, and is not to be`,
     );
   }
+}
+
+/** What functions hold equals what is lent to them; only a result that may be lost makes its function hold something. */
+function validateHolding(run: Run): void {
+  const { status, unread, holding, growth } = run;
+  if (unread === null) return expect(holding.size === 0, () => `${run.id} holds results that are kept to the end`);
+  const lent = lentBy(run);
+  for (const i of holding) {
+    const span = spanOfOwner(run, i);
+    const isRisked = span === undefined ? run.remote.has(i) && needOf(run, i) !== Need.nothing : span.holding > 0;
+    expect(status[i] === Status.done && isRisked, () => `${label(run, i)} holds its inputs, with status ${status[i]}`);
+  }
+  for (let i = 0; i < run.plan.size; i++) {
+    const [counted, held] = [run.lent.get(i) ?? 0, lent.get(i) ?? 0];
+    expect(
+      counted === held && unread[i]! >= held,
+      () => `${label(run, i)} counts ${counted} of ${unread[i]} that only hold it, but ${held} do`,
+    );
+  }
+  for (const i of run.gone)
+    expect(
+      status[i] === Status.done && needOf(run, i) === Need.holding,
+      () => `${label(run, i)} is gone, and is not only held`,
+    );
+  for (const span of growth?.byOwner.values() ?? []) {
+    const elements = [...elementsOf(span)].filter((i) => holding.has(i)).length;
+    expect(
+      span.holding === elements,
+      () => `${label(run, span.owner)}: holding is ${span.holding}, but ${elements} elements hold inputs`,
+    );
+  }
+}
+
+/** By function: how many functions only hold its result. */
+function lentBy(run: Run): Map<number, number> {
+  const lent = new Map<number, number>();
+  const lend = (dep: number): unknown => lent.set(dep, (lent.get(dep) ?? 0) + 1);
+  for (const i of run.holding) forEachInput(run, i, lend);
+  // What is lent as one is lent in all its parts, which come behind it.
+  const composites = [...(run.growth?.byOwner.keys() ?? []), ...(run.growth?.expansions.keys() ?? [])];
+  for (const owner of composites.toSorted((a, b) => a - b))
+    if (needOf(run, owner) === Need.holding) for (const part of partsOf(run, owner)) lend(part);
+  return lent;
 }
 
 /** Counters of a run equal what its batches show. */

@@ -222,6 +222,7 @@ function randomGraph(random: Random): GraphSpec {
       ...(i > 0 && random.chance(0.2) && { when: { id: other(), not: random.chance(0.5) } }),
       ...(args.length > 0 && random.chance(0.3) && { map: random.chance(0.3) ? { settle: true } : {} }),
       ...(random.chance(0.1) && { idempotent: false }),
+      ...(random.chance(0.3) && { outputBytes: 2 ** 20 }),
     };
   });
   const outputs = random.chance(0.7) ? random.integer(0, size - 1) : [0, random.integer(0, size - 1)];
@@ -280,8 +281,8 @@ function withCopies(spec: ScenarioSpec): ScenarioSpec {
 }
 
 /**
- * Spreads the nodes of some scenarios over hosts, with more functions that are not idempotent. Uses its own random
- * numbers.
+ * Spreads the nodes of some scenarios over hosts, with more functions that are not idempotent, and results that stay on
+ * their host. Uses its own random numbers.
  */
 function withHosts(spec: ScenarioSpec): ScenarioSpec {
   const random = new Random(spec.seed ^ 0x4057);
@@ -291,7 +292,14 @@ function withHosts(spec: ScenarioSpec): ScenarioSpec {
     ...run,
     functions: run.functions.map((each) => (random.chance(0.3) ? { ...each, idempotent: false } : each)),
   }));
-  return { ...spec, nodes, runs };
+  return { ...spec, nodes, runs: runs.map((run) => withLargeResults(random, run)) };
+}
+
+function withLargeResults(random: Random, run: RunSpec): RunSpec {
+  const share = random.pick([0.1, 0.5, 1]);
+  const functions = run.functions.map((each) => (random.chance(share) ? { ...each, outputBytes: 2 ** 20 } : each));
+  // Otherwise functions that may not run again soon end such runs.
+  return { ...run, functions: random.chance(0.5) ? functions.map(({ idempotent: _, ...each }) => each) : functions };
 }
 
 /** Plans some scenarios, or gives them a dynamic allocator. Uses its own random numbers. */

@@ -35,6 +35,8 @@ export interface NodeWorld {
   expands(run: Run, i: number): boolean;
   /** Whether the result of a condition is falsy. */
   isFalsy(run: Run, i: number): boolean;
+  /** The size in bytes of a result that is best read where it is; 0 for others. */
+  bytesOf(run: Run, i: number): number;
   /** For observers: what happens at the node itself, reported or not. */
   began(node: SimNode, sent: SentBatch, at: number): void;
   ended(node: SimNode, sent: SentBatch, at: number, gave: boolean): void;
@@ -233,6 +235,10 @@ export class SimNode {
     const exceptions = outcomes.flatMap((failure, k) =>
       failure === undefined ? [] : [{ index: first + k, ...failure }],
     );
+    const large = outcomes.flatMap((failure, k) => {
+      const bytes = failure === undefined ? this.#world.bytesOf(run, functions[first + k]!) : 0;
+      return bytes === 0 ? [] : [{ index: first + k, bytes }];
+    });
     this.#toUs!.send({
       type: 'FunctionsEnded',
       batch: id,
@@ -242,6 +248,7 @@ export class SimNode {
       durations: [{ code, count: 1, ms }],
       random: exceptions.length > 0 ? this.#world.random.next() : 0,
       falsy,
+      ...(large.length > 0 && { large }),
     });
   }
 

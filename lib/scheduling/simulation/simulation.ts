@@ -4,7 +4,7 @@ import type { LimitRule } from '../resources/limits.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Command } from '../scheduler/commands.ts';
 import { createEstimate } from '../scheduler/estimate.ts';
-import type { Event, RunSettings } from '../scheduler/events.ts';
+import type { Event, EventOf, RunSettings } from '../scheduler/events.ts';
 import { handleAll } from '../scheduler/machine.ts';
 import { holdersOf, inputsOf } from '../scheduler/growth.ts';
 import type { Answer } from '../scheduler/span.ts';
@@ -17,6 +17,7 @@ import { EventQueue } from './event-queue.ts';
 import type { ResolvedFaults } from './faults.ts';
 import { Random } from '../../core/random.ts';
 import { type NodeShape, SimNode } from './sim-node.ts';
+import { RemoteResults } from './remote-results.ts';
 import type { Happening, SentBatch, ToNode } from './wire.ts';
 import { Violation, InvariantChecker } from './invariant-checker.ts';
 
@@ -88,6 +89,7 @@ export class Simulation {
   readonly #listener: Listener;
   readonly #state: State;
   readonly #checker: InvariantChecker;
+  readonly #remote: RemoteResults;
   readonly #nodes = new Map<string, SimNode>();
   readonly #timers = new Map<number, () => void>();
   /** By thread: the number of its ends that were reported. */
@@ -121,6 +123,8 @@ export class Simulation {
     this.#random = new Random(scenario.seed);
     this.#state = createState(new SimpleResourceTracker(), scenario.tuning, scenario.limits);
     this.#checker = new InvariantChecker(this.#state, () => this.eventQueue.now);
+    this.#remote = new RemoteResults(this.#state);
+    const isSpread = scenario.nodes.some(({ host = 0 }) => host !== 0);
     const random = this.#random;
     const { faults, latency } = scenario;
     for (const shape of scenario.nodes) {
@@ -133,6 +137,7 @@ export class Simulation {
         durationOf: ({ batch }, at) => scenario.durationOf(batch.run.plan, batch.functions[at]!),
         expands: ({ plan }, i) => scenario.graphOf?.(plan, i) !== undefined,
         isFalsy: ({ plan }, i) => scenario.isFalsy?.(plan, i) === true,
+        bytesOf: ({ plan }, i) => (isSpread ? (plan.entries[i]!.traits.outputBytes ?? 0) : 0),
         began: (at, sent, position) => this.#began(at, sent, position),
         ended: (at, sent, position, gave) => this.#ended(at, sent, position, gave),
         handOver: (to, batch, place, gave) =>
@@ -235,6 +240,7 @@ export class Simulation {
   }
 
   #takeIn(events: readonly Event[]): void {
+    for (const each of events) this.#beforeHandling(each);
     const event = events.at(-1)!;
     const threadsBefore = 'node' in event ? (this.#state.nodeByName.get(event.node)?.threadsUp ?? 0) : 0;
     const ended = events.flatMap((each) => (each.type === 'FunctionsEnded' ? this.#record(each) : []));
@@ -449,6 +455,27 @@ export class Simulation {
       this.eventQueue.now,
       sent.batch.id,
     );
+  }
+
+  /** What the driver learns together with an event. */
+  #beforeHandling(event: Event): void {
+    if (event.type === 'FunctionsEnded') return this.#travel(event);
+    if (event.type !== 'NodeDown' && event.type !== 'NodeUp') return;
+    if (event.type === 'NodeUp' && event.incarnation <= (this.#state.nodeByName.get(event.node)?.incarnation ?? 0))
+      return;
+    for (const { run, indexes } of this.#remote.lostWith(event.node))
+      this.#feed({ type: 'ResultsLost', run: run.id, indexes });
+  }
+
+  /** Lets the results of a report that the run keeps travel to this host. The run does not end before they are here. */
+  #travel(event: EventOf<'FunctionsEnded'>): void {
+    const { latency, bandwidth } = this.#scenario;
+    for (const { run, index, bytes, arrive } of this.#remote.note(event)) {
+      this.#feed({ type: 'ResultsTravelling', run: run.id, count: 1 });
+      this.eventQueue.in(latency + (bytes / bandwidth) * 1000, () =>
+        this.#feed({ type: 'ResultsArrived', run: run.id, count: 1, here: arrive() ? [index] : [] }),
+      );
+    }
   }
 
   /** Loses a random existing result. */
