@@ -1,12 +1,11 @@
 /** The commands that read and change a journal: `runs`, `show`, `cancel`, `resume`, `submit` and `journal compact`. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { compile } from '../dag/compile.ts';
-import { Dag } from '../dag/dag.ts';
 import { readConfig } from '../runtime/options/config.ts';
 import type { Journal, RunState, RunSummaryRow } from '../journal/journal.ts';
 import { decodeChunk } from '../journal/codec.ts';
 import { replay } from '../journal/replay.ts';
+import { unfinished } from '../runtime/recorded-run.ts';
 import { type JournalOptions, resolveJournal } from '../runtime/options/journal-options.ts';
 import { runStates } from './choices.ts';
 import { describeError, ExitCode, exitCodeOf, UsageError } from './exit.ts';
@@ -63,11 +62,7 @@ export function showRun(runId: string, flags: JournalFlags): Promise<number> {
     const chunks = await journal.read(runId);
     const history = replay(chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${runId}, position ${at}`)));
     const { dag } = history.submitted;
-    const ids = compile(Dag.fromJSON(dag)).entries.map(({ id }) => id);
-    const lists = {
-      'not finished': ids.filter((_, i) => !history.finished.has(i)),
-      'in doubt': ids.filter((_, i) => history.inDoubt.has(i)),
-    };
+    const lists = await unfinished(journal, runId, history);
     if (flags.json === true) {
       print(toJson({ ...row, dag, options: history.submitted.options, ended: history.ended }));
       return ExitCode.done;

@@ -1,7 +1,8 @@
 /** A run from the caller's side: its request, its results so far, and the promise of its end. */
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { Exit, Running, TreeNode } from '../workers/supervision/child.ts';
-import type { RunSettings } from '../scheduling/scheduler/events.ts';
+import type { Restored, RunSettings } from '../scheduling/scheduler/events.ts';
+import type { RecordedGrowth } from '../scheduling/scheduler/span.ts';
 import { type Run, Status } from '../scheduling/scheduler/state.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { RunResults } from '../workers/store/run-results.ts';
@@ -10,10 +11,24 @@ import { withCode } from './graph-answers.ts';
 import type { MapList } from './map-lists.ts';
 import type { ResolvedCode } from './module-resolver.ts';
 import type { RunCache } from './run-cache.ts';
-import type { RunRecorder } from './run-recorder.ts';
+import type { AnsweredGraph, RunRecorder } from './run-recorder.ts';
 import type { AnswerWire } from '../workers/node/wire.ts';
 import type { RunIds } from './run-ids.ts';
 import type { Progress } from '../events/progress.ts';
+
+/** What a resumed run begins with. */
+export interface Beginning {
+  /** Functions that are done. */
+  readonly done: ReadonlyMap<number, Restored>;
+  /** Those of their results that are needed: values, or `Payload`s. */
+  readonly results: ReadonlyMap<number, unknown>;
+  /** What the run has grown by. */
+  readonly grown: readonly RecordedGrowth[];
+  /** The code of the graphs among that, by the function that answered. */
+  readonly codes: ReadonlyMap<number, ResolvedCode>;
+  /** How many functions there are, without maps whose elements are known. */
+  readonly functions: number;
+}
 
 export interface RunRequest {
   readonly runId: string;
@@ -23,8 +38,15 @@ export interface RunRequest {
   readonly onProgress: ((progress: Progress) => void) | undefined;
   /** Records the run in the journal; undefined for a run that is not durable. */
   readonly recorder?: RunRecorder | undefined;
+  /** What it begins with, when an earlier process has recorded a part of it. */
+  readonly beginning?: Beginning | undefined;
   /** Looks functions up in the cache; undefined for a run that does not use it. */
   readonly cache?: RunCache | undefined;
+}
+
+/** A graph that a function answered with, whose code is known. */
+export interface CheckedAnswer extends AnsweredGraph {
+  readonly code: ResolvedCode;
 }
 
 let lastSerial = 0;
@@ -46,8 +68,8 @@ export class ActiveRun implements Running {
   code: ResolvedCode;
   /** The graphs that its functions answered with, until they are part of the run. */
   readonly answers = new Map<number, AnswerWire>();
-  /** The code of those that are checked. */
-  readonly codeOfAnswers = new Map<number, ResolvedCode>();
+  /** Those that are checked, until they are part of the run. */
+  readonly checked = new Map<number, CheckedAnswer>();
   /** The lists of its maps, while elements are sent. */
   readonly lists = new Map<number, MapList>();
   /** Results that are fetched for a caller, and whether the run needs them no longer. */
@@ -86,11 +108,17 @@ export class ActiveRun implements Running {
     );
   }
 
-  /** A graph that a function answered with has become part of the run, so its code has. */
-  takeCode(i: number, codes: Int32Array): void {
-    const added = this.codeOfAnswers.get(i);
-    if (added === undefined) return;
-    this.codeOfAnswers.delete(i);
+  /** A graph that a function answered with has become part of the run, and so has its code. Undefined for a map. */
+  takeChecked(i: number, codes: Int32Array): CheckedAnswer | undefined {
+    const checked = this.checked.get(i);
+    if (checked === undefined) return undefined;
+    this.checked.delete(i);
+    this.takeCode(checked.code, codes);
+    return checked;
+  }
+
+  /** @param codes the numbers of all codes of the plan, as it has grown */
+  takeCode(added: ResolvedCode, codes: Int32Array): void {
     this.code = withCode(this.code, added, codes);
   }
 

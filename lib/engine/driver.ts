@@ -12,7 +12,7 @@ import type { NodeEvents, NodeLink } from '../workers/node/node-link.ts';
 import { isCancellable } from '../scheduling/scheduler/cancellation.ts';
 import type { Command } from '../scheduling/scheduler/commands.ts';
 import type { Dag } from '../dag/dag.ts';
-import { expansionOfOwner, spanOf, spanOfOwner } from '../scheduling/scheduler/growth.ts';
+import { expansionOfOwner, spanOfOwner } from '../scheduling/scheduler/growth.ts';
 import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import { isOnce } from '../scheduling/scheduler/once.ts';
 import { hasLost, isContested, resultsIn } from '../scheduling/scheduler/race.ts';
@@ -21,7 +21,6 @@ import { unreportedImports } from '../scheduling/scheduler/gang.ts';
 import { handleAll } from '../scheduling/scheduler/machine.ts';
 import { endOf } from '../scheduling/scheduler/threads.ts';
 import { type Batch, createState, type Run, type State, Status, type Tuning } from '../scheduling/scheduler/state.ts';
-import type { Composite } from '../workers/store/composite.ts';
 import { encode } from '../workers/store/encode.ts';
 import { Payload } from '../workers/store/payload.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
@@ -36,6 +35,7 @@ import { measuredIn } from './measurements.ts';
 import { Observer, type Publisher } from './event-publisher.ts';
 import type { CachedRun, LookedUp } from './run-cache.ts';
 import type { RunRecorder } from './run-recorder.ts';
+import type { ResolvedCode } from './module-resolver.ts';
 import { Timers } from './timers.ts';
 import { type CompiledAnswer, compositeOf, shapeOf, toGraph } from './graph-answers.ts';
 import { countOf, listOf } from './map-lists.ts';
@@ -282,12 +282,20 @@ export class Driver {
   submit(active: ActiveRun): void {
     const { plan, settings } = active.request;
     this.#runs.set(active.id, active);
-    for (const code of settings.codes) this.state.estimates[code] ??= this.#learned.estimateOf(code);
+    const { beginning } = active.request;
+    this.#estimate(active.request.code);
     this.#observer.publish('run:started', () => ({ ...active.ids, functions: plan.size }));
-    if (settings.restored !== undefined) this.#observer.resumed(active, settings.restored);
+    if (beginning !== undefined) {
+      this.#observer.resumed(active, beginning);
+      for (const code of beginning.codes.values()) this.#estimate(code);
+    }
     this.#feed({ type: 'RunSubmitted', run: active.id, plan, settings });
     active.run ??= this.state.runs.get(active.id);
     active.request.cache?.begin(this.#cachedRun(active));
+  }
+
+  #estimate({ codes }: ResolvedCode): void {
+    for (const code of codes) this.state.estimates[code] ??= this.#learned.estimateOf(code);
   }
 
   /** What the cache of a run needs of the run. */
@@ -469,34 +477,35 @@ export class Driver {
     }
   }
 
-  /** Carries out what concerns maps. */
-  #grow(command: Extract<Command, { readonly type: 'Grow' | 'Expand' | 'Grown' | 'Gathered' | 'Settled' }>): void {
+  /** Carries out what concerns growth. */
+  #grow(
+    command: Extract<Command, { readonly type: 'Grow' | 'Expand' | 'Grown' | 'Restored' | 'Gathered' | 'Settled' }>,
+  ): void {
     switch (command.type) {
       case 'Grow':
         return void this.#measure(command);
       case 'Expand':
         return void this.#expand(command);
       case 'Grown': {
-        const active = this.#runs.get(command.run.id)!;
-        active.results.grow(command.run.plan.size);
-        active.takeCode(command.index, command.run.settings.codes);
-        return this.#observer.grown(command.run, command.index, command.base, command.count);
+        const { run, index: owner, base, count } = command;
+        const active = this.#runs.get(run.id)!;
+        active.results.grow(run.plan.size);
+        const answer = active.takeChecked(owner, run.settings.codes);
+        active.request.recorder?.grown({ owner, base, count, answer }, run);
+        return this.#observer.grown(run, owner, base, count);
       }
+      case 'Restored':
+        return this.#restored(command.run);
       case 'Gathered': {
         const { results, lists, request } = this.#runs.get(command.run.id)!;
         lists.delete(command.index);
         request.cache?.gathered(command.index);
-        return results.gather(command.index, this.#compositeOf(command.run, command.index));
+        if (expansionOfOwner(command.run, command.index) !== undefined) request.recorder?.gathered(command.index);
+        return results.gather(command.index, compositeOf(command.run, command.index));
       }
       case 'Settled':
         return this.#settled(command.run, command.failed);
     }
-  }
-
-  #compositeOf(run: Run, i: number): Composite {
-    const list = spanOfOwner(run, i);
-    if (list !== undefined) return { kind: 'list', list };
-    return compositeOf(run, expansionOfOwner(run, i)!, spanOf(run, i)?.map.settle === true);
   }
 
   /** Sets who checks and compiles the graphs that functions answer with. */
@@ -513,11 +522,11 @@ export class Driver {
     try {
       const { dag, answer } = toGraph(wire);
       const compiled = this.#compileAnswer(active, dag);
-      const { plan, code } = compiled instanceof Promise ? await compiled : compiled;
+      const { plan, code, modules } = compiled instanceof Promise ? await compiled : compiled;
       if (!this.#isUnderWay(active)) return;
       const shape = shapeOf(answer, plan);
-      for (const each of code.codes) this.state.estimates[each] ??= this.#learned.estimateOf(each);
-      active.codeOfAnswers.set(index, code);
+      this.#estimate(code);
+      active.checked.set(index, { code, wire, modules });
       this.#feed({ type: 'GraphGrown', run: run.id, index, asked, answer: { plan, shape, codes: code.codes } });
     } catch (error) {
       if (this.#isUnderWay(active))
@@ -550,6 +559,22 @@ export class Driver {
     }
   }
 
+  /** The run is where an earlier process recorded it, so its results find their functions. */
+  #restored(run: Run): void {
+    const active = this.#runs.get(run.id)!;
+    active.run ??= run;
+    const { done, results, grown, codes } = active.request.beginning!;
+    active.results.grow(run.plan.size);
+    for (const { owner } of grown) {
+      const code = codes.get(owner);
+      if (code !== undefined) active.takeCode(code, run.settings.codes);
+      const { base, count } = spanOfOwner(run, owner) ?? expansionOfOwner(run, owner)!;
+      this.#observer.grown(run, owner, base, count);
+    }
+    for (const [i, value] of results) active.results.put(i, value);
+    this.#observer.restored(run, done);
+  }
+
   /** The error of an element is its result. */
   #settled(run: Run, failed: FunctionFailure): void {
     const error = causeOf(run.plan.entries[failed.index]!.id, failed.failure);
@@ -559,6 +584,7 @@ export class Driver {
     active.awaited.delete(failed.index); // the result that it may have had was lost
     this.#release(run.id, [failed.index]);
     active.results.put(failed.index, data === undefined ? value : new Payload(data));
+    active.request.recorder?.finished([failed.index], this.state.nodes[failed.node]?.name ?? '', active.results);
     this.#observer.failed(run, failed);
   }
 

@@ -10,7 +10,7 @@ import { expansionOfOwner } from '../scheduling/scheduler/growth.ts';
 import type { Batch, Run } from '../scheduling/scheduler/state.ts';
 import { bytesOf, Payload } from '../workers/store/payload.ts';
 import type { Restored } from '../scheduling/scheduler/events.ts';
-import type { ActiveRun } from './active-run.ts';
+import type { ActiveRun, Beginning } from './active-run.ts';
 import { causeOf } from './run-errors.ts';
 import { idsOf, type RunIds } from './run-ids.ts';
 
@@ -181,11 +181,15 @@ export class Observer {
     }));
   }
 
-  /** A run begins with functions that an earlier process has done, by the node of each. */
-  resumed({ ids, request: { plan } }: ActiveRun, restored: ReadonlyMap<number, Restored>): void {
-    this.publish('run:resumed', () => ({ ...ids, functions: plan.size, restored: restored.size }));
-    for (const [i, { node }] of restored)
-      this.publish('function:restored', () => ({ ...ids, functionId: plan.entries[i]!.id, node }));
+  /** A run begins with functions that an earlier process has done. */
+  resumed({ ids }: ActiveRun, { functions, done }: Beginning): void {
+    this.publish('run:resumed', () => ({ ...ids, functions, restored: done.size }));
+  }
+
+  /** These functions were done before. */
+  restored(run: Run, done: ReadonlyMap<number, Restored>): void {
+    if (!this.#publisher.wants('function:restored')) return;
+    for (const [i, { node }] of done) this.publish('function:restored', () => ({ ...ofFunction(run, i), node }));
   }
 
   /** Functions are done by results from the cache. */

@@ -4,6 +4,7 @@ import { Dag } from '../dag/dag.ts';
 import { type GraphAnswer, outputList } from '../dag/expansion-answer.ts';
 import { HandoffError } from '../core/errors.ts';
 import { show } from '../core/show.ts';
+import { expansionOfOwner, spanOf, spanOfOwner } from '../scheduling/scheduler/growth.ts';
 import type { Expansion, OutputShape } from '../scheduling/scheduler/span.ts';
 import { type Run, Status } from '../scheduling/scheduler/state.ts';
 import type { Composite, ResultShape } from '../workers/store/composite.ts';
@@ -15,6 +16,8 @@ import type { ResolvedCode } from './module-resolver.ts';
 export interface CompiledAnswer {
   readonly plan: CompiledDag;
   readonly code: ResolvedCode;
+  /** The hash of each of its modules, with everything that it imports. Empty for a run that is not recorded. */
+  readonly modules: Readonly<Record<string, string>>;
 }
 
 /** The graph as its function made it. @throws `INVALID_FUNCTION` and others of `Dag.fromJSON` when it is malformed */
@@ -37,8 +40,14 @@ export function shapeOf({ outputs }: GraphAnswer, plan: CompiledDag): OutputShap
   return Object.fromEntries(Object.entries(outputs).map(([name, id]) => [name, indexOf(id)]));
 }
 
-/** What the result of a function that answered with a graph consists of. */
-export function compositeOf(run: Run, { shape }: Expansion, settles: boolean): Composite {
+/** What the result of a map, or of a function that answered with a graph, consists of. */
+export function compositeOf(run: Run, i: number): Composite {
+  const list = spanOfOwner(run, i);
+  if (list !== undefined) return { kind: 'list', list };
+  return compositeOfGraph(run, expansionOfOwner(run, i)!, spanOf(run, i)?.map.settle === true);
+}
+
+function compositeOfGraph(run: Run, { shape }: Expansion, settles: boolean): Composite {
   const there = (i: number): number => (run.status[i] === Status.skipped ? -1 : i);
   let of: ResultShape;
   if (typeof shape === 'number') of = there(shape);

@@ -1,8 +1,9 @@
 /** Results on other hosts, fetched when they are needed here. */
 import type { Batch } from '../scheduling/scheduler/state.ts';
-import { holdersOf, inputsOf } from '../scheduling/scheduler/growth.ts';
+import { holdersOf, inputsOf, spanOf } from '../scheduling/scheduler/growth.ts';
 import { type Run, Status } from '../scheduling/scheduler/state.ts';
 import { Payload, type PayloadData, type RemoteData } from '../workers/store/payload.ts';
+import type { ActiveRun } from './active-run.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
 
 /** Transfers bytes between hosts. */
@@ -69,16 +70,29 @@ export function takenBy(run: Run, i: number): ArrayLike<number> & Iterable<numbe
   return inputsOf(run, i).flatMap((dep) => [...holdersOf(run, dep)]);
 }
 
-/** Whether a batch can be sent now: all inputs are here or made by the batch itself. */
+/** The lists on other hosts that elements of a batch take a value of. Their values are sent from here. */
+export function absentLists({ run, functions }: Batch, { lists, results }: ActiveRun): number[] {
+  if (run.growth === null) return [];
+  const owners = new Set(
+    functions.map((i) => spanOf(run, i)).flatMap((span) => (span?.source === null ? span.owner : [])),
+  );
+  return [...owners]
+    .filter((owner) => !lists.has(owner))
+    .flatMap((owner) => [...takenBy(run, owner)].filter((dep) => results.exists(dep) && !results.has(dep)));
+}
+
+/** Whether a batch can be sent now: its inputs are there, or made by the batch itself. */
 export function isComplete(batch: Batch, results: RunResults): boolean {
   const { run } = batch;
   const { status } = run;
   const own = new Set(batch.functions);
+  // Another host has results of its own.
+  const has = (dep: number): boolean => (batch.thread.node.host === 0 ? results.has(dep) : results.exists(dep));
   const isThere = (dep: number): boolean =>
     own.has(dep) ||
     batch.gang?.imports.has(dep) === true ||
     status[dep] === Status.skipped ||
-    (status[dep] === Status.done && results.has(dep));
+    (status[dep] === Status.done && has(dep));
   for (const i of batch.functions) for (const dep of takenBy(run, i)) if (!isThere(dep)) return false;
   return true;
 }

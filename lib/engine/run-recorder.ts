@@ -4,16 +4,19 @@
  * idempotent, wait until they are recorded.
  */
 import { hash } from 'node:crypto';
-import type { CompiledDag } from '../dag/compiled-dag.ts';
 import { encodeChunk } from '../journal/codec.ts';
 import type { Change, Claim, Journal } from '../journal/journal.ts';
 import { PendingRecords } from '../journal/pending-records.ts';
-import type { Ended, Finished, RunRecord, StoredValue } from '../journal/record.ts';
+import type { Ended, Expanded, Finished, RunRecord, StoredValue } from '../journal/record.ts';
+import { extended } from '../scheduling/scheduler/columns.ts';
+import { inputsOf } from '../scheduling/scheduler/growth.ts';
 import { isOnce, isOwnFailure } from '../scheduling/scheduler/once.ts';
 import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
+import type { Run } from '../scheduling/scheduler/state.ts';
 import { Payload } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
-import { toBytes } from './stored-values.ts';
+import type { AnswerWire } from '../workers/node/wire.ts';
+import { plainToBytes, toBytes } from './stored-values.ts';
 
 /** Results up to this size, in bytes, are part of the log; larger ones have their own file. */
 const maxInlineBytes = 64 * 1024;
@@ -21,6 +24,22 @@ const maxInlineBytes = 64 * 1024;
 /** After a chunk that took this many ms, the next waits `restFactor` times as long, so that writing never takes over. */
 const restFactor = 4;
 const maxRestMs = 50;
+
+/** What a run has grown by. */
+export interface Grown {
+  readonly owner: number;
+  readonly base: number;
+  readonly count: number;
+  /** Undefined for a map. */
+  readonly answer: AnsweredGraph | undefined;
+}
+
+/** A graph that a function answered with. */
+export interface AnsweredGraph {
+  readonly wire: AnswerWire;
+  /** The hash of each of its modules, with everything that it imports. */
+  readonly modules: Readonly<Record<string, string>>;
+}
 
 /** Stands for a result whose bytes were not read. */
 const unread = Symbol('unread');
@@ -30,11 +49,16 @@ const none: StoredValue = { kind: 'none' };
 export interface RecorderParts {
   readonly journal: Journal;
   readonly claim: Claim;
-  readonly plan: CompiledDag;
+  /** The functions of the run as it begins, with what it has grown by before. */
+  readonly run: Run;
+  /** Modules whose hashes are recorded. */
+  readonly modules: Readonly<Record<string, string>>;
+  /** How many functions there are, without maps whose elements are known. */
+  readonly functions: number;
   /** The maximum size of a recorded result in bytes. Larger ones are computed again when needed. */
   readonly maxResultBytes: number;
-  /** How many functions have been recorded before. */
-  readonly done: number;
+  /** Functions that were recorded as done before. */
+  readonly done: readonly number[];
   /** How many of them came from the cache. */
   readonly cached: number;
   /** Called once, when the journal fails or another process has taken over the run. */
@@ -44,29 +68,57 @@ export interface RecorderParts {
 export class RunRecorder {
   readonly #parts: RecorderParts;
   readonly #pending: PendingRecords;
-  #done: number;
+  /** The functions of the run, with everything that it has grown by. */
+  #run: Run;
+  /** The graphs of records that wait to be written. */
+  readonly #answers = new WeakMap<Expanded, AnsweredGraph>();
+  #modules: Readonly<Record<string, string>>;
+  #functions: number;
+  /** 1 for each function that is done, whether its result was recorded once or, after a loss, again. */
+  #isDone: Uint8Array;
+  #done = 0;
   #cached: number;
   #failed = 0;
   #writing: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(parts: RecorderParts) {
-    const { deps, depOffset } = parts.plan;
-    this.#pending = new PendingRecords((i) => deps.subarray(depOffset[i], depOffset[i + 1]));
+    this.#pending = new PendingRecords((i) => inputsOf(this.#run, i));
     this.#parts = parts;
-    this.#done = parts.done;
+    this.#run = parts.run;
+    this.#modules = parts.modules;
+    this.#functions = parts.functions;
+    this.#isDone = new Uint8Array(parts.run.plan.size);
+    this.#count(parts.done);
     this.#cached = parts.cached;
   }
 
   /**
    * Functions of one batch have ended with results, which `results` holds now.
    *
-   * @param missing functions that are not reported yet, and whose results these may have taken
+   * @param missing functions that are not reported yet, and whose results these may have taken. Default: none
    */
-  finished(functions: readonly number[], node: string, results: RunResults, missing: ReadonlySet<number>): void {
+  finished(functions: readonly number[], node: string, results: RunResults, missing?: ReadonlySet<number>): void {
     if (functions.length === 0) return;
-    this.#done += functions.length;
+    this.#count(functions);
     this.#add(functions, node, results, false, missing);
+  }
+
+  /** The run has grown. */
+  grown({ owner, base, count, answer }: Grown, run: Run): void {
+    this.#run = run;
+    this.#isDone = extended(this.#isDone, base + count, 0);
+    // A map gives way to its elements, which run in its place.
+    this.#functions += answer === undefined ? count - 1 : count;
+    const record: Expanded = { type: 'expanded', function: owner, base, count };
+    if (answer !== undefined) this.#answers.set(record, answer);
+    this.#pending.add(record);
+    this.#schedule();
+  }
+
+  /** The graph that a function answered with is done, and with it the function. */
+  gathered(i: number): void {
+    this.#count([i]);
   }
 
   /** A result that another host held is here now, so its bytes can be recorded. */
@@ -77,7 +129,7 @@ export class RunRecorder {
   /** Functions are done by results from the cache. `results` holds those that were read. */
   cached(functions: readonly number[], results: RunResults): void {
     if (functions.length === 0) return;
-    this.#done += functions.length;
+    this.#count(functions);
     this.#cached += functions.length;
     this.#add(functions, '', results, true);
   }
@@ -102,7 +154,7 @@ export class RunRecorder {
 
   /** An attempt of a function has failed. One that was lost may have taken effect, so that stays in doubt. */
   failedAttempt({ index, failure }: FunctionFailure): void {
-    if (!isOnce(this.#parts.plan, index) || !isOwnFailure(failure)) return;
+    if (!isOnce(this.#run.plan, index) || !isOwnFailure(failure)) return;
     this.#pending.add({ type: 'attempt-failed', function: index });
     this.#schedule();
   }
@@ -131,7 +183,7 @@ export class RunRecorder {
    */
   async end(ended: Ended): Promise<void> {
     await this.flush();
-    await this.#write([ended], { state: ended.outcome });
+    await this.#write([ended], { ...this.#counts(), state: ended.outcome });
   }
 
   /**
@@ -145,6 +197,18 @@ export class RunRecorder {
       await this.#writing;
     }
     if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  #count(functions: readonly number[]): void {
+    for (const i of functions) {
+      if (this.#isDone[i] === 1) continue;
+      this.#isDone[i] = 1;
+      this.#done++;
+    }
+  }
+
+  #counts(): Change {
+    return { functions: this.#functions, done: this.#done, cached: this.#cached, failed: this.#failed };
   }
 
   #hasWork(): boolean {
@@ -164,7 +228,8 @@ export class RunRecorder {
       try {
         for (const [at, record] of records.entries())
           if (record.type === 'finished') records[at] = await this.#withStored(record);
-        await this.#write(records, { done: this.#done, cached: this.#cached, failed: this.#failed });
+          else if (record.type === 'expanded') records[at] = await this.#withGraph(record);
+        await this.#write(records, this.#counts());
       } catch (error) {
         this.#failure = { error };
         this.#parts.onFailure(error);
@@ -194,13 +259,25 @@ export class RunRecorder {
     return { ...record, values, stored };
   }
 
-  async #store(i: number, payload: Payload): Promise<StoredValue> {
-    const { journal, claim, plan, maxResultBytes } = this.#parts;
+  /** Stores the graph that a function answered with. */
+  async #withGraph(record: Expanded): Promise<Expanded> {
+    const answer = this.#answers.get(record);
+    if (answer === undefined) return record; // a map
+    const { wire, modules } = answer;
+    const added = Object.entries(modules).filter(([module]) => !(module in this.#modules));
+    if (added.length > 0) this.#modules = { ...this.#modules, ...Object.fromEntries(added) };
+    const graph = await this.#store(record.function, 'data' in wire ? new Payload(wire.data) : wire.graph);
+    return { ...record, graph, ...(added.length > 0 && { modules: Object.fromEntries(added) }) };
+  }
+
+  async #store(i: number, value: unknown): Promise<StoredValue> {
+    const { journal, claim, maxResultBytes } = this.#parts;
     // A function that must not run again needs its result, however large.
-    if (payload.byteLength > maxResultBytes && !isOnce(plan, i)) return none;
+    const limit = isOnce(this.#run.plan, i) ? Infinity : maxResultBytes;
+    if (value instanceof Payload && value.byteLength > limit) return none;
     let bytes: Uint8Array | undefined;
     try {
-      bytes = toBytes(payload);
+      bytes = value instanceof Payload ? toBytes(value) : plainToBytes(value);
     } catch {
       bytes = undefined; // such as a result whose file is gone
     }

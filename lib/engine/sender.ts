@@ -10,7 +10,7 @@ import type { RunResults } from '../workers/store/run-results.ts';
 import type { ActiveRun } from './active-run.ts';
 import { type MessageSource, toOutgoing } from './batch-encoder.ts';
 import { listOf } from './map-lists.ts';
-import { isComplete, takenBy, type Travel } from './remote-results.ts';
+import { absentLists, isComplete, takenBy, type Travel } from './remote-results.ts';
 import { blame } from './unsendable.ts';
 import { isOnce } from '../scheduling/scheduler/once.ts';
 import { batchesOn } from '../scheduling/scheduler/seats.ts';
@@ -55,8 +55,10 @@ export class Sender {
   /** The inputs of a batch that are on other hosts, or only in the cache. */
   #absentOf(batch: Batch): readonly number[] {
     const { state, runs, travel } = this.#parts;
-    const { results, request } = runs.get(batch.run.id)!;
-    const elsewhere = state.isSpread && batch.thread.node.host === 0 ? travel!.absent(batch, results) : none;
+    const active = runs.get(batch.run.id)!;
+    const { results, request } = active;
+    const isHere = batch.thread.node.host === 0;
+    const elsewhere = !state.isSpread ? none : isHere ? travel!.absent(batch, results) : absentLists(batch, active);
     if (request.cache === undefined) return elsewhere;
     const taken = batch.functions.flatMap((i) => [...takenBy(batch.run, i)]);
     return [...elsewhere, ...request.cache.absent(taken)];

@@ -7,8 +7,12 @@ import { crc32 } from 'node:zlib';
 import { HandoffError } from '../core/errors.ts';
 import type { RunRecord } from './record.ts';
 
-/** The version of the records. Older ones are read, newer ones refused. */
-const version = 1;
+/**
+ * The version of the records. Older ones are read, newer ones refused.
+ *
+ * 1: the first. 2: `expanded` and `discarded`, for runs that grow.
+ */
+const version = 2;
 
 const checksumBytes = 4;
 

@@ -37,6 +37,8 @@ export interface Claim {
 
 /** What a chunk changes in the list of runs. */
 export interface Change {
+  /** How many functions the run has by now, as it has grown by elements of maps and by graphs. */
+  readonly functions?: number;
   /** How many functions have a recorded result by now. */
   readonly done?: number;
   /** How many of them were done by a result from the cache. */

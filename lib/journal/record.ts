@@ -1,4 +1,13 @@
-/** What can happen to a run, as it is recorded. Functions are numbered as in the compiled DAG. */
+/**
+ * What can happen to a run, as it is recorded. Functions are numbered as in the compiled DAG. What a run grows by is
+ * numbered after that, in the order in which it is recorded.
+ *
+ * ```
+ *   0 list   1 thumbs (map)   2 sort         the DAG
+ *   3…5      thumbs[0] to thumbs[2]          expanded: function 1, base 3, count 3
+ *   6 7      sort/left, sort/right           expanded: function 2, base 6, count 2, with the graph
+ * ```
+ */
 import type { ErrorWire } from '../core/error-wire.ts';
 import type { DagJson } from '../dag/dag.ts';
 import type { CacheOptions } from '../dag/types.ts';
@@ -18,6 +27,7 @@ export interface RecordedOptions {
   readonly maxRetries?: number;
   readonly maxResultLosses?: number;
   readonly maxConcurrency?: number;
+  readonly maxFunctions?: number;
   readonly timeout?: number;
   readonly collect?: 'all' | 'sinks' | readonly string[];
   readonly failurePolicy?: 'fail-fast' | 'continue';
@@ -66,6 +76,28 @@ export interface Finished {
   readonly stored: readonly (readonly [at: number, value: StoredValue])[];
 }
 
+/** The number of elements of a map is known, or a function has answered with a graph. */
+export interface Expanded {
+  readonly type: 'expanded';
+  readonly function: number;
+  /** The number of the first of the functions that the run has grown by, and how many they are. */
+  readonly base: number;
+  readonly count: number;
+  /** For a function that has answered with a graph: that, as a `GraphAnswer`. Undefined for a map. */
+  readonly graph?: StoredValue;
+  /** The hash of each module that the graph brings in, with everything that it imports. */
+  readonly modules?: Readonly<Record<string, string>>;
+}
+
+/**
+ * These functions run again as if they had not grown the run. What it had grown by because of them is gone, and the
+ * functions after that get new numbers, without a gap.
+ */
+export interface Discarded {
+  readonly type: 'discarded';
+  readonly functions: readonly number[];
+}
+
 /** A person or a program decided the result of a function that was in doubt. */
 export interface Decided {
   readonly type: 'decided';
@@ -86,4 +118,5 @@ export interface Reopened {
   readonly type: 'reopened';
 }
 
-export type RunRecord = Submitted | Owned | Started | AttemptFailed | Finished | Decided | Reopened | Ended;
+export type RunRecord =
+  Submitted | Owned | Started | AttemptFailed | Finished | Expanded | Discarded | Decided | Reopened | Ended;

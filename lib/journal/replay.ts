@@ -1,5 +1,7 @@
 /** From the records of a run to what is known of it. Pure. */
-import type { Ended, Finished, Owned, RecordedResult, RunRecord, Submitted } from './record.ts';
+import { HandoffError } from '../core/errors.ts';
+import { type Block, follows, without } from './blocks.ts';
+import type { Ended, Expanded, Finished, Owned, RecordedResult, RunRecord, Submitted } from './record.ts';
 
 /** How a function has ended. */
 export interface RecordedEnd {
@@ -12,8 +14,12 @@ export interface RecordedEnd {
 
 export interface RunHistory {
   readonly submitted: Submitted;
-  /** The code of the last owner; undefined before the first. */
+  /** The code of the last owner, with that of the graphs since; undefined before the first. */
   readonly owned: Owned | undefined;
+  /** What the run has grown by, in the order in which it did. */
+  readonly grown: readonly Block[];
+  /** Functions that have grown the run, and are to run again because a person decided so. */
+  readonly again: ReadonlySet<number>;
   /** Functions with a recorded result, and the node each ran on. */
   readonly finished: ReadonlyMap<number, RecordedEnd>;
   /** Functions that are not idempotent, have started and have not been recorded since, and the node of each. */
@@ -22,13 +28,18 @@ export interface RunHistory {
   readonly ended: Ended | undefined;
 }
 
-/** @param records of one run, in order. The first must be its submission */
+/**
+ * @param records of one run, in order. The first must be its submission
+ * @throws `JOURNAL_FAILED` when a record of what the run grew by is missing
+ */
 export function replay(records: Iterable<RunRecord>): RunHistory {
   let submitted: Submitted | undefined;
   let owned: Owned | undefined;
   let ended: Ended | undefined;
-  const finished = new Map<number, RecordedEnd>();
-  const inDoubt = new Map<number, string>();
+  let grown: Block[] = [];
+  let again = new Set<number>();
+  let finished = new Map<number, RecordedEnd>();
+  let inDoubt = new Map<number, string>();
   for (const record of records) {
     switch (record.type) {
       case 'submitted':
@@ -49,10 +60,25 @@ export function replay(records: Iterable<RunRecord>): RunHistory {
           finished.set(i, { node: record.node, value, isCached: record.isCached === true });
         }
         break;
+      case 'expanded':
+        inDoubt.delete(record.function);
+        again.delete(record.function);
+        grown.push(toBlock(record, grown));
+        owned &&= { ...owned, modules: { ...owned.modules, ...record.modules } };
+        break;
+      case 'discarded': {
+        const left = discard({ grown, again, finished, inDoubt }, new Set(record.functions));
+        ({ grown, again, finished, inDoubt } = left);
+        break;
+      }
       case 'decided':
         inDoubt.delete(record.function);
-        if (record.value === undefined) finished.delete(record.function);
-        else finished.set(record.function, { node: '', value: record.value, isCached: false });
+        if (record.value !== undefined)
+          finished.set(record.function, { node: '', value: record.value, isCached: false });
+        else {
+          finished.delete(record.function);
+          again.add(record.function);
+        }
         break;
       case 'reopened':
         ended = undefined;
@@ -63,7 +89,40 @@ export function replay(records: Iterable<RunRecord>): RunHistory {
     }
   }
   if (submitted === undefined) throw new Error('a log must begin with its submission');
-  return { submitted, owned, finished, inDoubt, ended };
+  return { submitted, owned, grown, again, finished, inDoubt, ended };
+}
+
+/** What is known of functions, by their numbers. */
+type Numbered = Pick<RunHistory, 'grown' | 'again' | 'finished' | 'inDoubt'>;
+
+/** What is left when what the run has grown by because of some functions is discarded. */
+export function discard<Known extends Numbered>(known: Known, functions: ReadonlySet<number>) {
+  const { blocks, numberOf } = without(known.grown, functions);
+  return {
+    ...known,
+    grown: [...blocks],
+    again: new Set([...known.again].flatMap((i) => (functions.has(i) ? [] : (numberOf(i) ?? [])))),
+    finished: renumbered(known.finished, numberOf),
+    inDoubt: renumbered(known.inDoubt, numberOf),
+  };
+}
+
+function toBlock({ function: owner, base, count, graph }: Expanded, grown: readonly Block[]): Block {
+  const block = { owner, base, count, graph };
+  if (follows(grown, block)) return block;
+  throw new HandoffError(
+    'JOURNAL_FAILED',
+    'The journal lacks a part of what the run grew by, so the numbers of functions after that mean nothing. Restore the journal from a backup, or run the DAG again under another runId.',
+  );
+}
+
+function renumbered<Of>(map: ReadonlyMap<number, Of>, numberOf: (i: number) => number | undefined): Map<number, Of> {
+  const left = new Map<number, Of>();
+  for (const [i, of] of map) {
+    const now = numberOf(i);
+    if (now !== undefined) left.set(now, of);
+  }
+  return left;
 }
 
 function* resultsOf({ functions, values, stored }: Finished): Generator<[number, RecordedResult]> {

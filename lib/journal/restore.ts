@@ -7,8 +7,19 @@
  *   bytes   bytes   none               c runs again from the bytes of b; a is done, and its bytes are not read
  * ```
  */
-import type { CompiledDag } from '../dag/compiled-dag.ts';
 import type { RecordedEnd } from './replay.ts';
+
+/** The functions of a run, with those that it has grown by. */
+export interface Lineage {
+  readonly size: number;
+  /** The functions whose results a function takes. */
+  inputsOf(i: number): Iterable<number>;
+  /**
+   * What the result of a function consists of, when it consists of results: the elements of a map, or the functions of
+   * a graph. Such a function is not recorded, and does not run. Undefined for any other.
+   */
+  partsOf(i: number): Iterable<number> | undefined;
+}
 
 export interface Restoration {
   /** Functions that are done, in ascending order. */
@@ -23,47 +34,49 @@ export interface Restoration {
  * @param kept which results the run keeps to its end: 1 for each; null for all
  */
 export function toRestore(
-  { size, depOffset, deps, outOffset, outs }: CompiledDag,
+  { size, inputsOf, partsOf }: Lineage,
   isRecorded: (i: number) => boolean,
   hasBytes: (i: number) => boolean,
   kept: Uint8Array | null,
 ): Restoration {
   const isDone = new Uint8Array(size);
-  for (let i = 0; i < size; i++) isDone[i] = Number(isRecorded(i));
   const isNeeded = new Uint8Array(size);
-  const open: number[] = [];
-  const need = (i: number): void => {
-    if (isDone[i] === 0 || isNeeded[i] === 1) return;
-    if (hasBytes(i)) {
-      isNeeded[i] = 1;
-      return;
-    }
-    isDone[i] = 0;
-    open.push(i);
-  };
+  const toRun: number[] = [];
+  const wanted: number[] = [];
   for (let i = 0; i < size; i++) {
-    if (isRecorded(i)) {
-      if (kept === null || kept[i] === 1) need(i);
-    } else {
-      open.push(i);
-    }
+    isDone[i] = Number(isRecorded(i));
+    const isRunning = isDone[i] === 0 && partsOf(i) === undefined;
+    if (isRunning) toRun.push(i);
+    else if (kept === null || kept[i] === 1) wanted.push(i);
   }
-  for (let i = open.pop(); i !== undefined; i = open.pop())
-    for (let k = depOffset[i]!; k < depOffset[i + 1]!; k++) need(deps[k]!);
+  const needAll = (): void => {
+    for (let i = wanted.pop(); i !== undefined; i = wanted.pop()) {
+      if (isNeeded[i] === 1) continue;
+      const parts = partsOf(i);
+      if (parts !== undefined) for (const part of parts) wanted.push(part);
+      else if (isDone[i] === 0) continue;
+      else if (!hasBytes(i)) {
+        isDone[i] = 0;
+        toRun.push(i);
+        continue;
+      }
+      isNeeded[i] = 1;
+    }
+  };
+  needAll();
+  for (let i = toRun.pop(); i !== undefined; i = toRun.pop()) {
+    for (const input of inputsOf(i)) wanted.push(input);
+    needAll();
+  }
   // A function that is done stands on nothing; one that is not may stand on functions that are.
   const done: number[] = [];
   const needed: number[] = [];
   for (let i = 0; i < size; i++) {
     if (isDone[i] === 0) continue;
     done.push(i);
-    if (isNeeded[i] === 1 && (kept === null || kept[i] === 1 || hasOpenReader(i))) needed.push(i);
+    if (isNeeded[i] === 1) needed.push(i);
   }
   return { done, needed };
-
-  function hasOpenReader(i: number): boolean {
-    for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) if (isDone[outs[k]!] === 0) return true;
-    return false;
-  }
 }
 
 /** What a scheduler has to know of a function that is done. */

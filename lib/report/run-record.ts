@@ -120,8 +120,7 @@ export class RunRecord {
         return;
       case 'function:restored':
       case 'function:cached':
-        if (this.#decide(event.functionId, (before) => before !== Outcome.done, Outcome.done)) this.done++;
-        return;
+        return this.#doneBefore(event.functionId);
       case 'attempts':
         return this.#spans(event);
       case 'function:retrying':
@@ -146,6 +145,13 @@ export class RunRecord {
       case 'result:recomputing':
         return this.#recomputing(event.functionId);
     }
+  }
+
+  /** A function did not run: it was recorded, or its result comes from the cache. */
+  #doneBefore(functionId: string): void {
+    if (!this.#decide(functionId, (before) => before !== Outcome.done, Outcome.done)) return;
+    this.done++;
+    this.#elementDone(this.index.get(functionId)!, 1);
   }
 
   #noteProgress({ functionId, fraction, note }: EventOf<'function:progress'>): void {

@@ -2,27 +2,41 @@
 import { isDeepStrictEqual } from 'node:util';
 import { fromErrorWire, toErrorWire } from '../core/error-wire.ts';
 import { HandoffError, isHandoffError } from '../core/errors.ts';
-import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { CallPart, CompiledDag } from '../dag/compiled-dag.ts';
 import type { DagJson } from '../dag/dag.ts';
-import { fromBytes } from '../engine/stored-values.ts';
+import type { Beginning } from '../engine/active-run.ts';
 import type { RunIds } from '../engine/run-ids.ts';
 import { RunRecorder } from '../engine/run-recorder.ts';
+import { isOnce } from '../scheduling/scheduler/once.ts';
+import { lineageOf } from '../scheduling/scheduler/regrown.ts';
 import { encodeChunk } from '../journal/codec.ts';
 import { type Doubt, doubtOf } from '../journal/doubt.ts';
 import type { Claim, Journal } from '../journal/journal.ts';
-import type { RecordedResult } from '../journal/record.ts';
 import type { RunHistory } from '../journal/replay.ts';
 import { toRestore, toRestored } from '../journal/restore.ts';
-import type { Restored } from '../scheduling/scheduler/events.ts';
+import { type CompileGraph, countOf, readGrowth, readResult, type RecordedRun } from './recorded-run.ts';
 import type { RunStats } from './run-result.ts';
 
-/** What a resumed run begins with. */
-export interface Beginning {
-  /** Functions that are done. */
-  readonly done: ReadonlyMap<number, Restored>;
-  /** Results that are needed, by function: values, or `Payload`s. */
-  readonly results: ReadonlyMap<number, unknown>;
+/** What a run of this process begins with, and what records it. */
+export interface Begun {
+  /** Undefined when nothing of it is recorded. */
+  readonly beginning: Beginning | undefined;
   readonly recorder: RunRecorder;
+}
+
+/** How a run is taken up. */
+export interface TakeUp {
+  readonly plan: CompiledDag;
+  /** The hash of each module, with everything that it imports. */
+  readonly modules: Readonly<Record<string, string>>;
+  /** Which results the run keeps to its end: 1 for each; null for all. */
+  readonly kept: Uint8Array | null;
+  /** Whether functions that are in doubt run again. */
+  readonly mayRetry: boolean;
+  /** Checks and compiles the graphs that functions had answered with. */
+  readonly compile: CompileGraph;
+  /** Called when the journal fails, or another process takes over the run. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 export class DurableRun {
@@ -41,43 +55,46 @@ export class DurableRun {
   }
 
   /**
-   * Takes the run up where it stood.
+   * Takes the run up where it stood, grown as it had grown.
    *
-   * @param modules the hash of each module, with everything that it imports
-   * @param kept which results the run keeps to its end: 1 for each; null for all
-   * @param mayRetry whether functions that are in doubt run again
-   * @param onFailure called when the journal fails, or another process takes over the run
    * @throws `RUN_CONFLICT` when the code has changed since; `FUNCTION_IN_DOUBT` when a function that is not idempotent
    *   may have taken effect; `JOURNAL_FAILED`
    */
-  async begin(
-    plan: CompiledDag,
-    modules: Readonly<Record<string, string>>,
-    kept: Uint8Array | null,
-    mayRetry: boolean,
-    onFailure: (error: unknown) => void,
-  ): Promise<Beginning> {
-    const { owned, finished } = this.#history;
-    if (owned !== undefined) refuseOtherCode(plan, owned.modules, modules, this.#claim.runId);
-    const { done, results } = await this.#restore(plan, kept, mayRetry);
-    await this.#append([{ type: 'owned', owner: this.#journal.owner, modules }]);
+  async begin({ plan, modules, kept, mayRetry, compile, onFailure }: TakeUp): Promise<Begun> {
+    const { runId } = this.#claim;
+    const recorded = await readGrowth(this.#journal, runId, this.#history, plan, kept, compile);
+    const { owned, finished } = recorded.history;
+    const { run, grown } = recorded;
+    const all = { ...modules, ...recorded.modules };
+    if (owned !== undefined) refuseOtherCode(run.plan, owned.modules, all, runId);
+    const lost = recorded.lost.find((i) => isOnce(run.plan, i));
+    if (lost !== undefined && !mayRetry)
+      throw inDoubtError(run.plan, { function: lost, node: '', hasEnded: true }, runId);
+    const { done, results } = await this.#restore(recorded, mayRetry);
+    await this.#append([...recorded.discarded, { type: 'owned', owner: this.#journal.owner, modules: all }]);
+    const functions = countOf(plan, grown);
     this.#recorder = new RunRecorder({
       journal: this.#journal,
       claim: this.#claim,
-      plan,
+      run,
+      modules: all,
+      functions,
       maxResultBytes: this.#maxResultBytes,
-      done: done.length,
+      done,
       cached: done.filter((i) => finished.get(i)!.isCached).length,
       onFailure: (error) => {
         this.#hasFailed = true;
         onFailure(error);
       },
     });
-    return {
+    const beginning = {
       done: new Map(done.map((i) => [i, toRestored(finished.get(i)!)])),
       results,
-      recorder: this.#recorder,
+      grown,
+      codes: recorded.codes,
+      functions,
     };
+    return { beginning: done.length + grown.length > 0 ? beginning : undefined, recorder: this.#recorder };
   }
 
   /**
@@ -86,21 +103,21 @@ export class DurableRun {
    * @throws `FUNCTION_IN_DOUBT` when a function would have to run again that must not
    */
   async #restore(
-    plan: CompiledDag,
-    kept: Uint8Array | null,
+    { run, history }: RecordedRun,
     mayRetry: boolean,
   ): Promise<{ readonly done: readonly number[]; readonly results: ReadonlyMap<number, unknown> }> {
-    const { finished } = this.#history;
+    const { plan, settings } = run;
+    const { finished } = history;
     const results = new Map<number, unknown>();
     const lost = new Set<number>();
     for (;;) {
       const { done, needed } = toRestore(
-        plan,
+        lineageOf(run),
         (i) => finished.has(i),
         (i) => finished.get(i)!.value.kind !== 'none' && !lost.has(i),
-        kept,
+        settings.kept,
       );
-      const doubt = mayRetry ? undefined : doubtOf(this.#history, plan, new Set(done));
+      const doubt = mayRetry ? undefined : doubtOf(history, plan, new Set(done));
       if (doubt !== undefined) throw inDoubtError(plan, doubt, this.#claim.runId);
       const lostBefore = lost.size;
       for (const i of needed) {
@@ -141,17 +158,6 @@ export class DurableRun {
   }
 }
 
-/** A recorded result: a value, or a `Payload`; undefined when its bytes were not kept, or are gone. */
-export async function readResult(
-  journal: Journal,
-  result: RecordedResult,
-): Promise<{ readonly value: unknown } | undefined> {
-  if (result.kind === 'plain') return { value: result.value };
-  const bytes =
-    result.kind === 'inline' ? result.bytes : result.kind === 'blob' && (await journal.getBlob(result.hash));
-  return bytes ? { value: fromBytes(bytes) } : undefined;
-}
-
 /** @throws `RUN_CONFLICT` when the DAGs differ, naming the first function that does */
 export function refuseOtherDag(recorded: DagJson, given: DagJson, runId: string): void {
   const [old, now] = [recorded.functions, given.functions];
@@ -169,11 +175,21 @@ function refuseOtherCode(
   now: Readonly<Record<string, string>>,
   runId: string,
 ): void {
-  for (const [i, { id }] of plan.entries.entries()) {
-    const code = plan.codes[plan.code[i]!]!;
-    if ('source' in code || old[code.module] === now[code.module]) continue;
-    throw conflict(runId, id, `the code of function ${JSON.stringify(id)} (${code.module}) has changed`);
-  }
+  const changed = plan.codes.findIndex((code) => !('source' in code) && old[code.module] !== now[code.module]);
+  if (changed < 0) return;
+  const code = plan.codes[changed] as { readonly module: string };
+  const { id } = plan.entries[functionWith(plan, changed)]!;
+  throw conflict(runId, id, `the code of function ${JSON.stringify(id)} (${code.module}) has changed`);
+}
+
+/** A function that runs a code, itself or as part of its call. */
+function functionWith({ code, calls }: CompiledDag, wanted: number): number {
+  const i = code.indexOf(wanted);
+  if (i >= 0) return i;
+  const runs = (part: CallPart): boolean =>
+    (part.kind === 'call' && part.code === wanted) ||
+    ((part.kind === 'call' || part.kind === 'list') && part.parts.some(runs));
+  return [...calls].find(([, parts]) => parts.some(runs))![0];
 }
 
 function conflict(runId: string, functionId: string, why: string): HandoffError {

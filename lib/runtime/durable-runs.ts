@@ -26,8 +26,12 @@ import {
 } from '../journal/journal.ts';
 import type { RecordedOptions, Submitted } from '../journal/record.ts';
 import { replay, type RunHistory } from '../journal/replay.ts';
-import { cancelledError, DurableRun, readResult, recordedError, refuseOtherDag } from './durable-run.ts';
+import { compositeOf } from '../engine/graph-answers.ts';
+import { partsOf } from '../scheduling/scheduler/regrown.ts';
+import { Status } from '../scheduling/scheduler/state.ts';
+import { cancelledError, DurableRun, recordedError, refuseOtherDag } from './durable-run.ts';
 import { type ExecuteOptions, keptOf } from './options/execute-options.ts';
+import { readGrowth, readResult, type RecordedRun, withoutCode } from './recorded-run.ts';
 import type { ExecuteResult, RunStats } from './run-result.ts';
 
 /** A durable run, here or in another process. */
@@ -159,13 +163,15 @@ export class DurableRuns {
    *
    * @param retry functions that run again although they may have taken effect
    * @param results results of such functions
+   * @throws `NOT_FOUND` when the run has no such function; `INVALID_OPTION` when a function is a map
    */
   async resume(runId: string, retry: readonly string[], results: ReadonlyMap<string, unknown>): Promise<RunHandle> {
     const { dagId } = await this.#find(runId);
     const history = await this.#history(runId);
-    const plan = compile(Dag.fromJSON(history.submitted.dag));
+    const { run, discarded } = await this.#structure(runId, history, 'all');
     const indexOf = (id: string): number => {
-      const i = plan.indexOf(id);
+      const i = run.plan.indexOf(id);
+      if (i >= 0 && run.plan.maps?.has(i) === true) throw isMap(runId, id);
       if (i >= 0) return i;
       throw new HandoffError('NOT_FOUND', `Run ${JSON.stringify(runId)} has no function ${JSON.stringify(id)}.`, {
         runId,
@@ -178,7 +184,10 @@ export class DurableRuns {
         ([id, value]) => ({ type: 'decided', function: indexOf(id), value: { kind: 'plain', value } }) as const,
       ),
     ];
-    const isReopened = await this.#parts.journal.reopen(runId, encodeChunk([...decided, { type: 'reopened' }]));
+    const isReopened = await this.#parts.journal.reopen(
+      runId,
+      encodeChunk([...discarded, ...decided, { type: 'reopened' }]),
+    );
     // The run that has just ended here may not have been cleared away yet.
     if (isReopened) await this.#here.get(runId)?.ended.catch(() => {});
     this.#skipped.delete(runId);
@@ -270,7 +279,6 @@ export class DurableRuns {
 
   /** @throws `NOT_SERIALIZABLE` when an argument cannot be recorded */
   async #record(submitted: Submitted, { runId, dagId }: RunIds, plan: CompiledDag): Promise<boolean> {
-    refuseMaps(plan);
     return this.#parts.journal.submit({ runId, dagId, functions: plan.size }, encodeSubmission(submitted));
   }
 
@@ -307,25 +315,43 @@ export class DurableRuns {
 
   /** The outcome of a run that has ended. */
   async #recorded(ids: RunIds, { collect }: ExecuteOptions): Promise<ExecuteResult> {
-    const history = await this.#history(ids.runId);
-    const { ended, finished, submitted } = history;
-    if (ended!.outcome !== 'finished') throw recordedError(history);
-    const plan = compile(Dag.fromJSON(submitted.dag));
-    const kept = keptOf(plan, collect ?? submitted.options.collect);
+    const log = await this.#history(ids.runId);
+    const { ended, submitted } = log;
+    if (ended!.outcome !== 'finished') throw recordedError(log);
+    const { history, lost, run, grown } = await this.#structure(ids.runId, log, collect ?? submitted.options.collect);
+    const { plan, settings, status } = run;
+    const isKept = (i: number): boolean => settings.kept === null || settings.kept[i] === 1;
     const results = new RunResults({
-      size: plan.size,
+      size: run.growth?.size ?? plan.size,
       indexOf: (id) => plan.indexOf(id),
       idOf: (i) => plan.entries[i]!.id,
     });
+    results.grow(plan.size);
     const allocations: Record<string, string> = {};
-    for (const [i, { node, value }] of finished) {
+    for (const i of lost) if (isKept(i)) throw notKept(ids, plan.entries[i]!.id);
+    for (const [i, { node, value }] of history.finished) {
       if (node !== '') setKey(allocations, plan.entries[i]!.id, node);
-      if (kept !== null && kept[i] !== 1) continue;
+      if (!isKept(i)) continue;
       const read = await readResult(this.#parts.journal, value);
       if (read === undefined) throw notKept(ids, plan.entries[i]!.id);
       results.put(i, read.value);
     }
-    return { ...ids, results: results.toRecord(kept), allocations, stats: ended!.stats as unknown as RunStats };
+    // In a run that has finished, what has no result was skipped.
+    for (let i = 0; i < plan.size; i++)
+      if (!history.finished.has(i) && partsOf(run, i) === undefined) status[i] = Status.skipped;
+    for (const { owner } of grown) results.gather(owner, compositeOf(run, owner));
+    return {
+      ...ids,
+      results: results.toRecord(settings.kept),
+      allocations,
+      stats: ended!.stats as unknown as RunStats,
+    };
+  }
+
+  /** The functions of a run, as far as it had grown. */
+  async #structure(runId: string, history: RunHistory, collect: ExecuteOptions['collect']): Promise<RecordedRun> {
+    const plan = compile(Dag.fromJSON(history.submitted.dag));
+    return readGrowth(this.#parts.journal, runId, history, plan, keptOf(plan, collect), withoutCode);
   }
 
   /** Resolves at the next sign of a change in the journal, or at once when this Handoff stops. */
@@ -417,15 +443,6 @@ function historyOf(runId: string, chunks: readonly Uint8Array[]): RunHistory {
   return replay(chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${JSON.stringify(runId)}, position ${at}`)));
 }
 
-/** A journal names functions by their place in the plan, which the elements of a map do not have. */
-function refuseMaps({ maps, entries }: CompiledDag): void {
-  const [map] = maps?.keys() ?? [];
-  if (map === undefined) return;
-  const { id } = entries[map]!;
-  const text = `Function ${JSON.stringify(id)} is a map, and the elements of maps cannot be recorded in a journal. Run this DAG with durable: false.`;
-  throw new HandoffError('INVALID_OPTION', text, { option: 'durable', functionId: id });
-}
-
 /** Whether this process has every module of a DAG. */
 function hasModules({ codes, predicates }: CompiledDag): boolean {
   return [...codes, ...predicates].every((code) => {
@@ -460,12 +477,14 @@ function encodeSubmission(submitted: Submitted): Uint8Array {
 
 /** The options that are data. */
 function recordable(options: ExecuteOptions): RecordedOptions {
-  const { maxRetries, maxResultLosses, maxConcurrency, timeout, collect, failurePolicy, deadline } = options;
+  const { maxRetries, maxResultLosses, maxConcurrency, maxFunctions, timeout, collect, failurePolicy, deadline } =
+    options;
   const { allocationStrategy: strategy, cache, inDoubt } = options;
   const all = {
     maxRetries,
     maxResultLosses,
     maxConcurrency,
+    maxFunctions,
     timeout,
     collect,
     failurePolicy,
@@ -475,6 +494,14 @@ function recordable(options: ExecuteOptions): RecordedOptions {
   };
   const given = Object.entries(all).filter(([, value]) => value !== undefined);
   return Object.fromEntries(typeof strategy === 'string' ? [...given, ['allocationStrategy', strategy]] : given);
+}
+
+function isMap(runId: string, functionId: string): HandoffError {
+  return new HandoffError(
+    'INVALID_OPTION',
+    `Function ${JSON.stringify(functionId)} of run ${JSON.stringify(runId)} is a map, which does not run itself. Name its elements instead, such as ${JSON.stringify(`${functionId}[0]`)}.`,
+    { runId, functionId },
+  );
 }
 
 function notInJournal(runId: string): HandoffError {

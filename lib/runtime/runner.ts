@@ -34,7 +34,7 @@ import { costsOf, inLearnedOrder, knownOf } from '../engine/plan-costs.ts';
 import type { RunIds } from '../engine/run-ids.ts';
 import type { Caching } from './caching.ts';
 import type { RunCache } from '../engine/run-cache.ts';
-import type { Beginning, DurableRun } from './durable-run.ts';
+import type { Begun, DurableRun } from './durable-run.ts';
 import type { Asked as DurableAsked, DurableRuns } from './durable-runs.ts';
 import { RunGuard } from './run-guard.ts';
 import { checkExecuteOptions, type ExecuteOptions, keptOf } from './options/execute-options.ts';
@@ -88,7 +88,7 @@ interface UnderWay {
 }
 
 interface Stores {
-  readonly begun: Beginning | undefined;
+  readonly begun: Begun | undefined;
   readonly cache: RunCache | undefined;
 }
 
@@ -374,16 +374,19 @@ export class Runner {
    * @throws like `execute` before any function starts
    */
   #compileAnswer(active: ActiveRun, dag: Dag): CompiledAnswer | Promise<CompiledAnswer> {
-    const { modules, hosts } = this.#parts;
     const { recorder, settings } = active.request;
-    if (recorder !== undefined) throw notRecorded();
-    const hereOnly = settings.hereOnly === true;
+    return this.#compileGraph(dag, settings.hereOnly === true, recorder !== undefined);
+  }
+
+  #compileGraph(dag: Dag, hereOnly: boolean, isRecorded: boolean): CompiledAnswer | Promise<CompiledAnswer> {
+    const { modules, hosts, hashesOf } = this.#parts;
     const plan = this.#compile(dag, hereOnly);
     const code = modules.resolve(plan, () => this.#inspector(), never);
-    if (!(code instanceof Promise) && (hosts === undefined || hereOnly)) return { plan, code };
+    const hashes = isRecorded ? hashesOf(plan) : {};
+    if (!(code instanceof Promise) && (hosts === undefined || hereOnly)) return { plan, code, modules: hashes };
     return Promise.resolve(code).then(async (resolved) => {
       if (hosts !== undefined && !hereOnly) await hosts.cluster.check(allOf(resolved));
-      return { plan, code: resolved };
+      return { plan, code: resolved, modules: hashes };
     });
   }
 
@@ -417,12 +420,13 @@ export class Runner {
       mayCache || asked.durable !== undefined
         ? await guard.race(this.#openStores(asked, ordered, own.kept, mayCache))
         : noStores;
+    const beginning = begun?.beginning;
     const settings = {
       ...own,
       hereOnly,
       ...(cache !== undefined && { gated: cache.gated }),
       ...(home !== undefined && { home }),
-      ...(begun !== undefined && begun.done.size > 0 && { restored: begun.done }),
+      ...(beginning !== undefined && { restored: beginning.done, grown: beginning.grown }),
     };
     const active = driver.createRun(
       {
@@ -433,10 +437,10 @@ export class Runner {
         onProgress: options.onProgress,
         recorder: begun?.recorder,
         cache,
+        beginning,
       },
       () => tree.whyStopped(ids),
     );
-    for (const [i, value] of begun?.results ?? []) active.results.put(i, value);
     store.open(ids.runId, ids.dagId, active.results);
     registry.open(
       ids.runId,
@@ -483,10 +487,15 @@ export class Runner {
   ): Promise<Stores> {
     const caching = mayCache ? await this.openCache!() : undefined;
     const hashes = this.#parts.hashesOf(plan);
-    const begun = await durable?.begin(plan, hashes, kept, options.inDoubt === 'retry', (error) =>
-      this.#parts.driver.abort(ids.runId, error),
-    );
-    const done = begun?.done ?? new Map<number, unknown>();
+    const begun = await durable?.begin({
+      plan,
+      modules: hashes,
+      kept,
+      mayRetry: options.inDoubt === 'retry',
+      compile: (dag) => this.#compileGraph(dag, false, true),
+      onFailure: (error) => this.#parts.driver.abort(ids.runId, error),
+    });
+    const done = begun?.beginning?.done ?? new Map<number, unknown>();
     const isRecorded = durable !== undefined;
     const cache = caching?.ofRun({ plan: ordered, setting: options.cache, hashes, kept, done, isRecorded });
     return { begun, cache };
@@ -544,12 +553,6 @@ export class Runner {
       known: knownOf(plan, code, this.#parts.learned),
     };
   }
-}
-
-function notRecorded(): HandoffError {
-  const text =
-    'It answered with a graph, whose functions cannot be recorded in a journal. Run this DAG with durable: false.';
-  return new HandoffError('INVALID_OPTION', text, { option: 'durable' });
 }
 
 // Network assumptions for plans: a 10 Gb/s network.

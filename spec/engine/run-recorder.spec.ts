@@ -6,6 +6,7 @@ import { decodeChunk } from '../../lib/journal/codec.ts';
 import { MemoryJournal } from '../../lib/journal/memory/memory-journal.ts';
 import { replay } from '../../lib/journal/replay.ts';
 import { encodeChunk } from '../../lib/journal/codec.ts';
+import { regrown } from '../../lib/scheduling/scheduler/regrown.ts';
 import type { Failure } from '../../lib/scheduling/scheduler/outcome.ts';
 import { dagOf, t } from '../support/handoff.ts';
 
@@ -21,9 +22,11 @@ async function inDoubtAfter(failure: Failure): Promise<readonly number[]> {
   const recorder = new RunRecorder({
     journal,
     claim,
-    plan,
+    run: regrown(plan, [], null),
+    modules: {},
+    functions: 1,
     maxResultBytes: 1e6,
-    done: 0,
+    done: [],
     cached: 0,
     onFailure: (error) => failures.push(error),
   });

@@ -1,4 +1,5 @@
 /** Chunks of a log, and what replaying them tells. */
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeChunk, encodeChunk } from '../../lib/journal/codec.ts';
@@ -22,6 +23,21 @@ describe('a chunk', () => {
     const values = [undefined, null, NaN, -0, 1n, new Date(5), new Map([[1, new Set([2])]]), 'ü', new Array(3)];
     const records = [submitted, owned, finished([0, 1, 2, 3, 4, 5, 6, 7, 8], values)];
     expect(decodeChunk(encodeChunk(records), 'x')).toEqual(records);
+  });
+
+  it('is read when an older version wrote it, and refused by name when a newer one did', () => {
+    const chunkOf = (version: number): Uint8Array => {
+      const chunk = Buffer.from(encodeChunk([submitted, owned]));
+      chunk[0] = version;
+      chunk.writeUInt32LE(crc32(chunk.subarray(0, -4)), chunk.length - 4);
+      return chunk;
+    };
+    expect(decodeChunk(chunkOf(1), 'x')).toEqual([submitted, owned]);
+    expect(decodeChunk(chunkOf(2), 'x')).toEqual([submitted, owned]);
+    expect(thrownBy(() => decodeChunk(chunkOf(3), 'run "r"'))).toMatchObject({
+      code: 'JOURNAL_FAILED',
+      message: expect.stringMatching(/run "r" has version 3, .* reads up to 2/),
+    });
   });
 
   it('is refused when any byte of it has changed, or its end is missing', () => {
@@ -75,6 +91,64 @@ describe('a replayed log', () => {
     expect(replay([submitted, started, { type: 'attempt-failed', function: 3 }, started]).inDoubt.size).toBe(1);
     const decided = replay([submitted, started, { type: 'decided', function: 3, value: { kind: 'plain', value: 9 } }]);
     expect(decided.finished.get(3)?.value).toEqual({ kind: 'plain', value: 9 });
+  });
+
+  const map = (owner: number, base: number, count: number): RunRecord => ({
+    type: 'expanded',
+    function: owner,
+    base,
+    count,
+  });
+
+  it('knows what the run has grown by, and numbers it anew when a part of it is discarded', () => {
+    const graph = { kind: 'inline', bytes: new Uint8Array(3) } as const;
+    const log = [
+      submitted,
+      owned,
+      map(1, 5, 2),
+      { ...map(2, 7, 3), graph, modules: { 'file:///y.ts': 'def' } } as RunRecord,
+      map(8, 10, 1),
+      finished([0, 5, 7, 10], ['a', 'b', 'c', 'd']),
+    ];
+    const history = replay(log);
+    expect(history.grown).toMatchObject([
+      { owner: 1, base: 5, count: 2, graph: undefined },
+      { owner: 2, base: 7, count: 3, graph },
+      { owner: 8, base: 10, count: 1 },
+    ]);
+    expect(history.owned?.modules).toEqual({ 'file:///x.ts': 'abc', 'file:///y.ts': 'def' });
+    const left = replay([...log, { type: 'discarded', functions: [1] }]);
+    expect(left.grown).toMatchObject([
+      { owner: 2, base: 5, count: 3 },
+      { owner: 6, base: 8, count: 1 },
+    ]);
+    expect([...left.finished].map(([i, { value }]) => [i, (value as { value: unknown }).value])).toEqual([
+      [0, 'a'],
+      [5, 'c'],
+      [8, 'd'],
+    ]);
+    expect([...replay([...log, { type: 'discarded', functions: [2] }]).finished.keys()]).toEqual([0, 5]);
+  });
+
+  it('does not doubt a function that answered with a graph, unless a person lets it run again', () => {
+    const started: RunRecord = { type: 'started', functions: [2], node: 'b' };
+    const log = [submitted, started, map(2, 3, 1)];
+    expect(replay(log).inDoubt.size).toBe(0);
+    const decided: RunRecord = { type: 'decided', function: 2 };
+    expect([...replay([...log, decided]).again]).toEqual([2]);
+    expect(replay([...log, decided, { type: 'discarded', functions: [2] }])).toMatchObject({
+      grown: [],
+      again: new Set(),
+    });
+  });
+
+  it('is refused when a record of what the run grew by is missing', () => {
+    for (const log of [
+      [submitted, map(1, 5, 2), map(2, 8, 1)],
+      [submitted, map(1, 5, 2), map(2, 6, 1)],
+      [submitted, map(5, 5, 2)],
+    ])
+      expect(thrownBy(() => replay(log))).toMatchObject({ code: 'JOURNAL_FAILED' });
   });
 
   it('has ended, unless it was reopened since', () => {

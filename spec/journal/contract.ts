@@ -71,9 +71,11 @@ export function describeJournal(name: string, kind: JournalKind): void {
       expect(await journal.find('a')).toMatchObject({ state: 'running', owner: journal.owner, endedAt: undefined });
       await journal.append(claim, chunk('1'), { done: 2 });
       expect(await journal.find('a')).toMatchObject({ state: 'running', done: 2, failed: 0 });
-      await journal.append(claim, chunk('2'), { failed: 1, state: 'failed' });
+      await journal.append(claim, chunk('2'), { functions: 12, done: 7 });
+      expect(await journal.find('a')).toMatchObject({ functions: 12, done: 7 });
+      await journal.append(claim, chunk('3'), { failed: 1, state: 'failed' });
       const ended = (await journal.find('a'))!;
-      expect(ended).toMatchObject({ state: 'failed', done: 2, failed: 1, owner: undefined });
+      expect(ended).toMatchObject({ state: 'failed', functions: 12, done: 7, failed: 1, owner: undefined });
       expect(ended.endedAt).toBeGreaterThanOrEqual(ended.submittedAt - 1);
     });
 

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../lib/dag/compile.ts';
-import { toRestore } from '../../lib/journal/restore.ts';
+import type { CompiledDag } from '../../lib/dag/compiled-dag.ts';
+import { type Lineage, toRestore } from '../../lib/journal/restore.ts';
 import { dagOf, t } from '../support/handoff.ts';
 
 /** a ──► b ──► c ──► d */
@@ -14,11 +15,16 @@ const chain = compile(
     { id: 'd', code: t.increment, args: ['c'] },
   ),
 );
+const lineageOf = ({ size, depOffset, deps }: CompiledDag, parts = new Map<number, readonly number[]>()): Lineage => ({
+  size,
+  inputsOf: (i) => deps.subarray(depOffset[i]!, depOffset[i + 1]!),
+  partsOf: (i) => parts.get(i),
+});
 const only = (...indexes: number[]): Uint8Array =>
   Uint8Array.from({ length: 4 }, (_, i) => Number(indexes.includes(i)));
 const restored = (recorded: number[], bytes: number[], kept: Uint8Array | null) =>
   toRestore(
-    chain,
+    lineageOf(chain),
     (i) => recorded.includes(i),
     (i) => bytes.includes(i),
     kept,
@@ -47,6 +53,27 @@ describe('what a resumed run restores', () => {
     expect(restored([0, 1, 2, 3], [], only())).toEqual({ done: [0, 1, 2, 3], needed: [] });
   });
 
+  it('reads the parts of a result that is needed, and does not run what has parts', () => {
+    // c is a map with the elements 4 and 5; d takes its list.
+    const parts = new Map([[2, [4, 5]]]);
+    const elements: Lineage = {
+      ...lineageOf(chain, parts),
+      size: 6,
+      inputsOf: (i) => (i >= 4 ? [1] : lineageOf(chain).inputsOf(i)),
+    };
+    const restoredOf = (recorded: number[], bytes: number[]) =>
+      toRestore(
+        elements,
+        (i) => recorded.includes(i),
+        (i) => bytes.includes(i),
+        Uint8Array.of(0, 0, 0, 1, 0, 0),
+      );
+    expect(restoredOf([0, 1, 4, 5], [0, 1, 4, 5])).toEqual({ done: [0, 1, 4, 5], needed: [4, 5] });
+    expect(restoredOf([0, 1, 4], [0, 1, 4])).toEqual({ done: [0, 1, 4], needed: [1, 4] });
+    expect(restoredOf([0, 1, 4, 5], [0, 1, 4])).toEqual({ done: [0, 1, 4], needed: [1, 4] });
+    expect(restoredOf([0, 1, 3, 4, 5], [3])).toEqual({ done: [0, 1, 3, 4, 5], needed: [3] });
+  });
+
   it('always gives every function that is to run the results it takes', () => {
     const graphs = fc.array(fc.array(fc.nat(20), { maxLength: 3 }), { minLength: 1, maxLength: 20 });
     fc.assert(
@@ -61,7 +88,7 @@ describe('what a resumed run restores', () => {
           ),
         );
         const kept = Uint8Array.from(graph, (_, i) => Number(k(i)));
-        const { done, needed } = toRestore(plan, r, b, kept);
+        const { done, needed } = toRestore(lineageOf(plan), r, b, kept);
         const isDone = new Set(done);
         const isNeeded = new Set(needed);
         for (const i of done) expect(r(i), 'only what is recorded is done').toBe(true);

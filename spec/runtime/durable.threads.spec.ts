@@ -57,16 +57,6 @@ describe('execute with a journal', () => {
     expect(marked()).toEqual(['a', 'b', 'c']);
   });
 
-  it('refuses a map, whose elements the journal cannot name, before anything runs', async () => {
-    const handoff = await start();
-    const mapped = chain().add({ id: 'm', code: t.double, extraArgs: [[1, 2]], map: true });
-    const refused = { code: 'INVALID_OPTION', option: 'durable', functionId: 'm' };
-    expect(await errorOf(handoff.execute(mapped, { runId: 'm' }))).toMatchObject(refused);
-    expect(await errorOf(handoff.submit(mapped))).toMatchObject(refused);
-    expect(marked()).toEqual([]);
-    expect((await handoff.execute(mapped, { durable: false })).results['m']).toEqual([2, 4]);
-  });
-
   it('gives the recorded error again', async () => {
     const first = await start();
     const error = await errorOf(first.execute(chain('failOnce', { maxRetries: 0 }), { runId: 'r' }));

@@ -96,12 +96,13 @@ export class AppendQueue {
     const values: unknown[] = [owner, channel];
     const place = (value: unknown, type: string): string => `$${values.push(value)}::${type}`;
     const given = batch.map(({ claim, chunk, change }) => {
-      const { done, cached, failed, state } = change;
+      const { functions, done, cached, failed, state } = change;
       return `(${[
         place(claim.runId, 'text'),
         place(claim.term, 'int'),
         place(claim.position, 'int'),
         place(chunk, 'bytea'),
+        place(functions ?? null, 'int'),
         place(done ?? null, 'int'),
         place(cached ?? null, 'int'),
         place(failed ?? null, 'int'),
@@ -109,11 +110,11 @@ export class AppendQueue {
       ].join(', ')})`;
     });
     const { rows } = await client.query<{ run_id: string }>(
-      `WITH given (run_id, term, position, chunk, done, cached, failed, state) AS (VALUES ${given.join(', ')}),
+      `WITH given (run_id, term, position, chunk, functions, done, cached, failed, state) AS (VALUES ${given.join(', ')}),
        moved AS (
          UPDATE ${schema}.runs AS run SET
-           position = run.position + 1, done = coalesce(given.done, run.done),
-           cached = coalesce(given.cached, run.cached),
+           position = run.position + 1, functions = coalesce(given.functions, run.functions),
+           done = coalesce(given.done, run.done), cached = coalesce(given.cached, run.cached),
            failed = coalesce(given.failed, run.failed), state = coalesce(given.state, run.state),
            ended_at = CASE WHEN given.state IS NOT NULL THEN extract(epoch FROM clock_timestamp()) * 1000 END,
            owner = CASE WHEN given.state IS NULL THEN run.owner END

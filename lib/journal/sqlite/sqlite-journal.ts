@@ -117,13 +117,14 @@ export class SqliteJournal implements Journal {
     });
   }
 
-  async append(claim: Claim, chunk: Uint8Array, { done, cached, failed, state }: Change): Promise<void> {
+  async append(claim: Claim, chunk: Uint8Array, { functions, done, cached, failed, state }: Change): Promise<void> {
     this.#write(() => {
       const { changes } = this.#statements.run(
-        `UPDATE runs SET position = position + 1, done = coalesce(?, done), cached = coalesce(?, cached),
-           failed = coalesce(?, failed),
+        `UPDATE runs SET position = position + 1, functions = coalesce(?, functions),
+           done = coalesce(?, done), cached = coalesce(?, cached), failed = coalesce(?, failed),
            state = coalesce(?, state), ended_at = ?, owner = CASE WHEN ? THEN NULL ELSE owner END
          WHERE run_id = ? AND owner = ? AND term = ? AND position = ?`,
+        functions ?? null,
         done ?? null,
         cached ?? null,
         failed ?? null,

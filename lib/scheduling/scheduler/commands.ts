@@ -28,6 +28,8 @@ export type Command =
   | { readonly type: 'Expand'; readonly run: Run; readonly index: number; readonly asked: number }
   /** The elements of a map, or the graph that a function answered with, were appended. */
   | { readonly type: 'Grown'; readonly run: Run; readonly index: number; readonly base: number; readonly count: number }
+  /** The run has grown as it had before (`RunSettings.grown`), and functions are done (`RunSettings.restored`). */
+  | { readonly type: 'Restored'; readonly run: Run }
   /** All elements of a map, or all functions of a graph, are done: they give the result of this function. */
   | { readonly type: 'Gathered'; readonly run: Run; readonly index: number }
   /** An element of a map that settles failed for good: its result is the error. */

@@ -4,7 +4,13 @@ import type { RunSettings } from './events.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import type { Node, Run, Sequence, State } from './state.ts';
 
-export function createRun(state: State, id: string, plan: CompiledDag, settings: RunSettings, now: number): Run {
+export function createRun(
+  state: Pick<State, 'isSpread' | 'nodeByName'>,
+  id: string,
+  plan: CompiledDag,
+  settings: RunSettings,
+  now: number,
+): Run {
   const { size } = plan;
   const assigned =
     settings.allocator !== undefined

@@ -1,5 +1,5 @@
 /** Events: everything that the scheduler learns. They are plain data and carry the time at which they happened. */
-import type { Answer } from './span.ts';
+import type { Answer, RecordedGrowth } from './span.ts';
 import type { DynamicAllocator } from '../allocation/allocator.ts';
 import type { Strategy } from '../allocation/strategy.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
@@ -204,6 +204,8 @@ export interface RunSettings {
   readonly hereOnly?: boolean;
   /** Functions that an earlier process has done. Default: none. */
   readonly restored?: ReadonlyMap<number, Restored>;
+  /** What the run had grown by when an earlier process recorded that. `restored` numbers these functions, too. */
+  readonly grown?: readonly RecordedGrowth[];
   /** 1 for each function that does not start before it is looked up (`LookedUp`). Default: none. */
   readonly gated?: Uint8Array;
   /** The functions whose results the run keeps to its end; null for all. */

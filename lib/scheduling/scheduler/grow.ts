@@ -6,7 +6,7 @@ import type { EventOf } from './events.ts';
 import { failForGood } from './failure.ts';
 import { append, appendGraph, depthOf, elementsOf, spanOfOwner } from './growth.ts';
 import { release } from './release.ts';
-import type { Expansion, Span } from './span.ts';
+import type { Answer, Expansion, RecordedGrowth, Span } from './span.ts';
 import { makeReady } from './ready.ts';
 import { closeMap, noteExtensible } from './settle.ts';
 import { noteIfOver, type Run, type State, Status } from './state.ts';
@@ -55,10 +55,7 @@ export function extend(state: State, out: Command[]): void {
 
 function grow(state: State, run: Run, owner: number, count: number, source: Span | null, out: Command[]): void {
   if (exceeds(state, run, owner, count, out)) return;
-  const span = append(run, owner, count, source);
-  run.status[owner] = Status.open;
-  run.unfinished += count;
-  if (run.unread !== null) countReaders(run, span);
+  const span = openMap(run, owner, count, source);
   out.push({ type: 'Grown', run, index: owner, base: span.base, count });
   const { status, missing } = run;
   if (source !== null)
@@ -72,6 +69,15 @@ function grow(state: State, run: Run, owner: number, count: number, source: Span
   noteIfOver(state, run);
 }
 
+/** Appends the elements of a map. */
+function openMap(run: Run, owner: number, count: number, source: Span | null): Span {
+  const span = append(run, owner, count, source);
+  run.status[owner] = Status.open;
+  run.unfinished += count;
+  if (run.unread !== null) countReaders(run, span);
+  return span;
+}
+
 /** The maximum depth of graphs in graphs. */
 export const maxDepth = 10_000;
 
@@ -81,8 +87,17 @@ function expand(state: State, run: Run, owner: number, { answer }: EventOf<'Grap
   if (depthOf(run, owner) >= maxDepth)
     return failForGood(state, run, owner, { kind: 'too-deep', limit: maxDepth }, out);
   if (exceeds(state, run, owner, size, out)) return;
-  const expansion = appendGraph(run, owner, answer);
   const released: number[] = [];
+  const expansion = openGraph(run, owner, answer, released);
+  out.push({ type: 'Grown', run, index: owner, base: expansion.base, count: size });
+  if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
+  for (const i of elementsOf(expansion))
+    if (run.missing[i] === 0 && run.status[i] === Status.waiting) makeReady(state, run, i, out);
+}
+
+/** Appends a graph. */
+function openGraph(run: Run, owner: number, answer: Answer, released: number[]): Expansion {
+  const expansion = appendGraph(run, owner, answer);
   if (run.unread !== null) {
     countReadersOf(run, expansion, answer.plan);
     release(run, owner, released); // its arguments are not read again
@@ -91,11 +106,18 @@ function expand(state: State, run: Run, owner: number, { answer }: EventOf<'Grap
   // The result of a condition is that of its graph.
   if ((plan.flags[owner]! & Flag.decides) !== 0) for (const i of expansion.outputs) plan.flags[i]! |= Flag.decides;
   status[owner] = Status.open;
-  run.unfinished += size;
-  out.push({ type: 'Grown', run, index: owner, base: expansion.base, count: size });
-  if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
-  for (const i of elementsOf(expansion))
-    if (run.missing[i] === 0 && run.status[i] === Status.waiting) makeReady(state, run, i, out);
+  run.unfinished += answer.plan.size;
+  return expansion;
+}
+
+/** Lets a run grow as it had in an earlier process, before any of its functions is done. */
+export function growAgain(run: Run, growth: RecordedGrowth): void {
+  const { owner } = growth;
+  if ('answer' in growth) return void openGraph(run, owner, growth.answer, []);
+  const { source } = run.plan.maps!.get(owner)!;
+  const span = openMap(run, owner, growth.count, source < 0 ? null : spanOfOwner(run, source)!);
+  // Each misses what its map misses; with a source, an element of that in place of the list.
+  run.missing.fill(run.plan.inDegree[owner]!, span.base, span.base + span.count);
 }
 
 /** Fails a function if a run would have too many with what it is to grow by. Returns whether it does. */

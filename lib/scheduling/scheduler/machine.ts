@@ -129,8 +129,8 @@ function runSubmitted(state: State, { run: id, plan, settings, now }: EventOf<'R
   const run = createRun(state, id, plan, settings, now);
   state.runs.set(id, run);
   if (mayBeCopied(run)) state.speculation.runs++;
-  if (settings.restored !== undefined) restore(state, run, settings.restored, out);
-  for (let i = 0; i < plan.size; i++)
+  restore(state, run, settings, out);
+  for (let i = 0; i < run.plan.size; i++)
     if (run.missing[i] === 0 && run.status[i] === Status.waiting) makeReady(state, run, i, out);
   noteIfOver(state, run);
 }

@@ -68,6 +68,10 @@ export interface Answer {
 
 export type Block = Span | Expansion;
 
+/** What a run had grown by in an earlier process: the elements of a map, or a graph. In the order in which it did. */
+export type RecordedGrowth =
+  { readonly owner: number; readonly count: number } | { readonly owner: number; readonly answer: Answer };
+
 export interface Growth {
   /** The number of functions of the submitted plan. */
   readonly size: number;

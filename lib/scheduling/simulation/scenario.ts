@@ -402,12 +402,24 @@ function randomFaults(random: Random): Faults {
   };
 }
 
+/** Where an earlier orchestrator left a run. */
+export interface LeftAt {
+  readonly settings: Pick<RunSettings, 'restored' | 'grown'>;
+  /** Results of restored functions that are there. */
+  readonly needed: readonly number[];
+}
+
 /**
  * Runs a scenario to its end.
  *
+ * @param left where an earlier orchestrator left runs, by id. Default: all runs are new
  * @throws `Violation`, or the error of a violated invariant of the scheduler
  */
-export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
+export function play(
+  spec: ScenarioSpec,
+  listener: Listener = {},
+  left: ReadonlyMap<string, LeftAt> = new Map(),
+): Simulation {
   const { seed, nodes, runs, latency, tuning } = spec;
   const falsy = new Set(runs.flatMap((run) => (run.falsy ?? []).map((id) => `${run.id}/${id}`)));
   const widths = new Map(
@@ -434,7 +446,8 @@ export function play(spec: ScenarioSpec, listener: Listener = {}): Simulation {
   if (spec.durability !== undefined) return new Takeovers(scenario, spec.durability, asked, listener).run();
   const simulation = new Simulation(scenario, listener);
   for (const { plan, settings, at, ask } of asked) {
-    simulation.submit(plan, settings, at);
+    const leftAt = left.get(plan.dagId);
+    simulation.submit(plan, { ...settings, ...leftAt?.settings }, at, leftAt);
     ask(simulation, at);
   }
   simulation.run();

@@ -59,7 +59,8 @@ export interface Recording {
 
 /** What a run begins with. */
 export interface Beginning {
-  readonly recording: Recording;
+  /** Undefined for a run that is not recorded any more. */
+  readonly recording?: Recording;
   /** Results of restored functions that are there. */
   readonly needed: readonly number[];
 }
@@ -340,11 +341,12 @@ export class Simulation {
   /** Records the results of a report. Returns its functions that were not done before. */
   #record(report: Extract<Event, { readonly type: 'FunctionsEnded' }>): { readonly run: Run; readonly i: number }[] {
     const batch = this.#state.batches.get(report.batch);
-    if (batch === undefined || !this.#beginnings.has(batch.run.id)) return [];
+    const recording = batch === undefined ? undefined : this.#recordingOf(batch.run);
+    if (batch === undefined || recording === undefined) return [];
     const { run, thread } = batch;
     if (!batch.timedOut && !hasLost(batch)) {
       const functions = resultsIn(batch, report, report.exceptions);
-      if (functions.length > 0) this.#recordingOf(run)!.finished(functions, thread.node.name, unreportedImports(batch));
+      if (functions.length > 0) recording.finished(functions, thread.node.name, unreportedImports(batch));
     }
     return batch.functions.filter((i) => run.status[i] !== Status.done).map((i) => ({ run, i }));
   }

@@ -17,6 +17,7 @@ import type { RunRecord } from '../../journal/record.ts';
 import { replay } from '../../journal/replay.ts';
 import { toRestore, toRestored } from '../../journal/restore.ts';
 import type { RunSettings } from '../scheduler/events.ts';
+import { lineageOf, regrown } from '../scheduler/regrown.ts';
 import { DurabilityChecker } from './durability-checker.ts';
 import { EventQueue } from './event-queue.ts';
 import { Violation } from './invariant-checker.ts';
@@ -143,7 +144,7 @@ export class Takeovers {
     const chunks = this.#log.get(runId)!.chunks;
     const history = replay(chunks.flatMap((chunk) => decodeChunk(chunk, runId)));
     const { done, needed } = toRestore(
-      plan,
+      lineageOf(regrown(plan, [], kept)),
       (i) => history.finished.has(i),
       (i) => history.finished.get(i)!.value.kind !== 'none',
       kept,
