@@ -1,104 +1,15 @@
-/**
- * The build: one file for each entry point and each thing that is loaded later, in dist/, and the types of the public
- * names alone. Packages stay imports, except two of which a small part is used: the whole of valibot takes five times as
- * long to import, and prom-client brings packages of 5 MB that its counters do not need.
- */
+/** The build: the code in dist/, and the types of the public names alone. */
 import { fileURLToPath } from 'node:url';
-import { defineConfig, rolldown } from 'rolldown';
+import { defineConfig } from 'rolldown';
 import { dts } from 'rolldown-plugin-dts';
+import { bundleOf, modules } from './bundle.mjs';
 
-const modules = ['index', 'task', 'simulate', 'metrics', 'otel'];
-const entries = [
-  ...modules,
-  'cli/bin',
-  'cli/main',
-  'workers/node/worker/serve',
-  'workers/actor/serve',
-  'hosts/transport/beacon/thread',
-];
+const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 
-const fileOf = (entry) => fileURLToPath(new URL(`./${entry}.ts`, import.meta.url));
-const external = /^(?![./]|\/|valibot$|prom-client\/)/;
-
-/**
- * Takes Node's modules without importing them: an import reads every export, and so loads what stands behind those that
- * load it when they are read, such as `fs.promises`. Some modules are loaded at the first call.
- */
-const builtins = {
-  name: 'builtins',
-  transform(source, id) {
-    if (!id.endsWith('.ts')) return undefined;
-    const code = source.replace(/^import \{([^}]*)\} from '(node:[^']+)';$/gm, (whole, list, module) => {
-      const names = list
-        .split(',')
-        .map((name) => name.trim())
-        .filter((name) => name !== '' && !name.startsWith('type '));
-      if (names.length === 0) return whole;
-      const taken = `process.getBuiltinModule('${module}')`;
-      const lines = '\n'.repeat(whole.split('\n').length - 1);
-      const isLate = lazy.has(module) && names.every((name) => /^[a-z]/.test(name));
-      if (!isLate) return `const { ${names.join(', ').replaceAll(' as ', ': ')} } = ${taken};${lines}`;
-      const late = names
-        .map((name) => name.split(' as '))
-        .map(([name, own = name]) => `${own} = (...args) => ${taken}.${name}(...args)`);
-      return `const ${late.join(', ')};${lines}`;
-    });
-    return code === source ? undefined : { code, map: null };
-  },
-};
-
-// Of these modules the library uses mostly functions. A class must be there at once.
-const lazy = new Set(['node:fs/promises', 'node:v8']);
-
-/** The modules that an entry loads at once. */
-async function loadedBy(entry) {
-  const build = await rolldown({ input: { entry: fileOf(entry) }, platform: 'node', external, logLevel: 'silent' });
-  const { output } = await build.generate({ format: 'esm' });
-  const loaded = new Set();
-  const add = (chunk) => {
-    for (const id of chunk.moduleIds) loaded.add(id);
-    for (const file of chunk.imports) {
-      const next = output.find(({ fileName }) => fileName === file);
-      if (next !== undefined) add(next);
-    }
-  };
-  add(output.find(({ name, isEntry }) => isEntry && name === 'entry'));
-  await build.close();
-  return loaded;
-}
-
-// What is loaded together is one file: a thread loads one beside its entry, the library two.
-const [inThreads, inCommand, inLibrary] = await Promise.all(
-  ['workers/node/worker/serve', 'cli/main', 'index'].map(loadedBy),
-);
-
-const code = defineConfig({
-  input: Object.fromEntries(entries.map((entry) => [entry, fileOf(entry)])),
-  platform: 'node',
-  external,
-  plugins: [builtins],
-  // One file knows where the others are, and must therefore stay where it is.
-  output: {
-    dir: fileURLToPath(new URL('../dist/', import.meta.url)),
-    format: 'esm',
-    entryFileNames: '[name].js',
-    chunkFileNames: 'chunks/[name].js',
-    sourcemap: true,
-    // Names stay readable in stack traces; comments would be parsed at every start.
-    minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
-    // Node reads and compiles plain ASCII in half the time and memory.
-    charset: 'ascii',
-    // What refuses an old Node is a file of its own, so that it runs before all others.
-    codeSplitting: {
-      groups: [
-        { name: 'package-files', test: /core\/package-files\.ts$/ },
-        { name: 'node-version', test: /core\/node-version\.ts$/ },
-        { name: 'thread', test: (id) => inThreads.has(id) && !entries.some((entry) => id === fileOf(entry)) },
-        { name: 'command', test: (id) => inCommand.has(id) && inLibrary.has(id) },
-        { name: 'library', test: (id) => inLibrary.has(id) && id !== fileOf('index') },
-      ],
-    },
-  },
+const code = await bundleOf({
+  dir: dist,
+  // Names stay readable in stack traces; comments would be parsed at every start.
+  minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
 });
 
 /**
@@ -106,12 +17,10 @@ const code = defineConfig({
  * have.
  */
 const types = defineConfig({
-  input: Object.fromEntries(
-    modules.map((name) => [name, fileURLToPath(new URL(`../dist/types/${name}.d.ts`, import.meta.url))]),
-  ),
+  input: Object.fromEntries(modules.map((name) => [name, `${dist}types/${name}.d.ts`])),
   external: /^(?![./]|\/)/,
   plugins: [dts({ dtsInput: true, tsconfig: false, oxc: true })],
-  output: { dir: fileURLToPath(new URL('../dist/', import.meta.url)), chunkFileNames: 'types-[name].ts' },
+  output: { dir: dist, chunkFileNames: 'types-[name].ts' },
 });
 
 export default [code, types];

@@ -1,6 +1,7 @@
 /**
- * Bundles the library once for the threads and processes that specs start. A process that loads lib/ unbuilt spends
- * most of its start-up on 200 modules. The bundle is kept in node_modules/.cache by the place and content of lib/.
+ * Bundles the library once, as the build does, for the threads and processes that specs start. A process that loads
+ * lib/ unbuilt spends most of its start-up on 200 modules. The bundle is kept in node_modules/.cache by the place and
+ * content of lib/.
  *
  * Node's `--import redirect.mjs` gives the bundle to whatever imports a file of lib/, so that fixtures, examples and
  * the command keep their imports. Modules that a spec itself imports stay those of lib/.
@@ -9,12 +10,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type RolldownOptions, type RolldownPluginOption, rolldown, VERSION } from 'rolldown';
+import { type RolldownPlugin, rolldown, VERSION } from 'rolldown';
+import { bundleOf, modules } from '../../../lib/bundle.mjs';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   readonly version: string;
-  readonly exports: Readonly<Record<string, unknown>>;
 };
 const cache = join(root, 'node_modules/.cache/spec-bundle');
 
@@ -29,7 +30,7 @@ async function bundle(): Promise<string> {
   const entries = [
     ...new Set([
       'cli/main',
-      ...exported(),
+      ...modules,
       ...named(/moduleUrl\('([\w/-]+)'\)/g, 'lib/**/*.ts'), // threads
       ...named(/'(?:\.\.\/)+lib\/([\w/-]+)\.ts'/g, 'spec/fixtures/**/*.ts', 'examples/**/*.ts'),
     ]),
@@ -38,14 +39,14 @@ async function bundle(): Promise<string> {
   if (existsSync(folder)) return folder;
   mkdirSync(cache, { recursive: true });
   const unfinished = mkdtempSync(join(cache, 'unfinished-'));
-  const build = await rolldown(inputOf(entries, folder));
-  await build.write({
+  const { output, ...input } = await bundleOf({
     dir: unfinished,
-    format: 'esm',
-    entryFileNames: '[name].mjs',
-    chunkFileNames: 'chunks/[name].mjs',
-    sourcemap: true,
+    extension: 'mjs',
+    more: entries,
+    plugins: [packageFiles(folder)],
   });
+  const build = await rolldown({ cwd: root, logLevel: 'warn', ...input });
+  await build.write(output);
   await build.close();
   writeFileSync(join(unfinished, 'redirect.mjs'), redirectOf(entries));
   try {
@@ -56,13 +57,6 @@ async function bundle(): Promise<string> {
     rmSync(unfinished, { recursive: true });
   }
   return folder;
-}
-
-/** The public entry points, by their path in lib/ without extension. */
-function exported(): string[] {
-  return Object.keys(manifest.exports)
-    .filter((name) => !name.endsWith('.json'))
-    .map((name) => (name === '.' ? 'index' : name.slice('./'.length)));
 }
 
 /** The modules of lib/ that some files name, by their path without extension. */
@@ -76,24 +70,13 @@ function keyOf(entries: readonly string[]): string {
   const hash = createHash('sha256').update(
     JSON.stringify([VERSION, root, entries, readFileSync(import.meta.filename, 'utf8')]),
   );
-  for (const file of globSync('lib/**/*.ts', { cwd: root, exclude: ['lib/dashboard/page/**'] }).sort())
+  for (const file of globSync('lib/**/*.{ts,mjs}', { cwd: root, exclude: ['lib/dashboard/page/**'] }).sort())
     hash.update(`${file}\0`).update(readFileSync(join(root, file)));
   return hash.digest('hex').slice(0, 16);
 }
 
-function inputOf(entries: readonly string[], folder: string): RolldownOptions {
-  return {
-    cwd: root,
-    input: Object.fromEntries(entries.map((entry) => [entry, `lib/${entry}.ts`])),
-    platform: 'node',
-    external: /^(?![./]|\/)/,
-    plugins: [packageFiles(folder)],
-    logLevel: 'warn',
-  };
-}
-
 /** The bundle starts threads from itself, and has all other files, which it does not copy, from lib/. */
-const packageFiles = (folder: string): RolldownPluginOption => ({
+const packageFiles = (folder: string): RolldownPlugin => ({
   name: 'package-files',
   load: (id) =>
     id.endsWith('lib/core/package-files.ts')
