@@ -199,7 +199,7 @@ describe.concurrent('tested-pipeline', () => {
   it('passes its own tests', async () => {
     const vitest = join(root, 'node_modules/vitest/vitest.mjs');
     const args = [vitest, 'run', '--root', join(root, 'examples/tested-pipeline')];
-    const env = { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '' };
+    const env = { ...process.env, NO_COLOR: '1' };
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root, env });
     expect(stdout).toMatch(/Tests +9 passed/);
   });
