@@ -14,8 +14,10 @@ const setupFiles = ['spec/support/seed.ts', 'spec/support/equality.ts'];
 /** What starts threads or processes runs a bundle in them. */
 const bundled = { globalSetup: ['spec/support/bundle/setup.ts'] };
 
-/** One PostgreSQL server, for those that ask for it. */
-const withServers = { globalSetup: [...bundled.globalSetup, 'spec/support/postgres/setup.ts'] };
+/** One PostgreSQL server and one NATS server, for those that ask for them. */
+const withServers = {
+  globalSetup: [...bundled.globalSetup, 'spec/support/postgres/setup.ts', 'spec/support/nats-setup.ts'],
+};
 
 /**
  * CI runs what failed once more, and reports it as retried: its machines are shared, and one late answer must not hide
@@ -57,7 +59,7 @@ export default defineConfig({
         maxWorkers: 2,
         sequence: { groupOrder: 1 },
       }),
-      project('threads', '*.threads.spec.ts', { ...bundled, maxWorkers: 4, sequence: { groupOrder: 2 } }),
+      project('threads', '*.threads.spec.ts', { ...withServers, maxWorkers: 4, sequence: { groupOrder: 2 } }),
       project('processes', '*.processes.spec.ts', {
         retry,
         ...withServers,

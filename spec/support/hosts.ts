@@ -17,7 +17,7 @@ import {
   type TcpTransportOptions,
   type TreeNode,
 } from '../../lib/index.ts';
-import { NatsServer } from './nats-server-process.ts';
+import { sharedNats } from './nats-server-process.ts';
 
 type Transport = NonNullable<HandoffOptions['transport']>;
 
@@ -77,7 +77,6 @@ export const heartbeat = { heartbeatInterval: 200, heartbeatTimeout: 15_000 } as
  * namespace there.
  */
 const isNats = process.env['HANDOFF_SPEC_TRANSPORT'] === 'nats';
-let server: Promise<NatsServer> | undefined;
 /** The namespace of each host that others may join, by address. */
 const namespaces = new Map<string, string>();
 let lastNamespace = 0;
@@ -106,11 +105,10 @@ async function natsTransportOf({ join, secret, transport }: HostOptions): Promis
     join: _join,
     ...others
   } = (transport ?? {}) as Partial<TcpTransportOptions>;
-  server ??= NatsServer.start();
   return {
     type: 'nats',
     ...heartbeat,
-    servers: (await server).url,
+    servers: await sharedNats(),
     namespace: namespaces.get(join?.[0] ?? '') ?? `spec-${process.pid}-${++lastNamespace}`,
     ...(secret !== undefined && { secret }),
     joinTimeout: 240_000,
@@ -133,7 +131,6 @@ afterEach(() => endAll(false));
 afterAll(async () => {
   await endAll(true);
   for (const child of idle) child.kill('SIGKILL');
-  await (await server)?.stop();
 });
 
 function startProcess(env: Readonly<Record<string, string>>): ChildProcess {

@@ -2,14 +2,28 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { shared } from './nats-setup.ts';
+import { urlOf } from './shared-server.ts';
 
 const program = 'nats-server';
 
 /** Configuration of a server that keeps streams. */
 export const jetStream = 'jetstream: { store_dir: "$FOLDER/streams" }';
+
+/**
+ * The URL of a server that keeps streams, for all spec files of a run. Those that use it have namespaces of their own.
+ */
+export function sharedNats(): Promise<string> {
+  return urlOf(shared, async (folder) => {
+    const server = await NatsServer.start(jetStream, -1, folder);
+    writeFileSync(join(folder, shared.pidFile), String(server.pid));
+    server.unref();
+    return server.url;
+  });
+}
 
 export class NatsServer {
   readonly port: number;
@@ -27,10 +41,14 @@ export class NatsServer {
   /**
    * @param config the content of its configuration file, without the port. `$FOLDER` is its folder
    * @param port default: any free port
+   * @param folder default: a new one
    */
-  static async start(config = '', port?: number): Promise<NatsServer> {
-    const folder = mkdtempSync(join(tmpdir(), 'handoff-nats-'));
-    const [started, bound] = await run(folder, config, port ?? -1);
+  static async start(
+    config = '',
+    port = -1,
+    folder = mkdtempSync(join(tmpdir(), 'handoff-nats-')),
+  ): Promise<NatsServer> {
+    const [started, bound] = await run(folder, config, port);
     return new NatsServer(started, bound, folder, config);
   }
 
@@ -49,6 +67,12 @@ export class NatsServer {
 
   get url(): string {
     return `nats://127.0.0.1:${this.port}`;
+  }
+
+  /** Lets this process end while the server runs. */
+  unref(): void {
+    this.#process.unref();
+    (this.#process.stderr as Socket).unref();
   }
 
   get pid(): number {

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { describeWith } from './requires.ts';
 
-export { jetStream, NatsServer } from './nats-server-process.ts';
+export { jetStream, NatsServer, sharedNats } from './nats-server-process.ts';
 
 const program = 'nats-server';
 

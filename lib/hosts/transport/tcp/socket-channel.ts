@@ -26,7 +26,10 @@ const maxDrainedBytes = 1024 * 1024;
 const maxBatchedBytes = 256 * 1024;
 /** At this many kept bytes without a receiver, stop reading. */
 const maxKeptBytes = 1024 * 1024;
-/** ms in which the peer must read some of what was sent before the channel was closed. */
+/**
+ * ms in which the peer must read some of what was sent before the channel was closed, for each MiB of it: a socket
+ * shows no progress within what it writes at once.
+ */
 const closeTimeoutMs = 1000;
 /** How many times that, at most. */
 const maxCloseTimeouts = 30;
@@ -113,10 +116,11 @@ export class SocketChannel implements Channel {
 
   /** Waits for the peer to read the rest, as long as it reads. */
   #awaitClose(queued: number, timeouts: number): void {
+    const patience = Math.min(timeouts, Math.max(1, queued / 2 ** 20));
     const timer = setTimeout(() => {
-      if (this.queued < queued && timeouts > 0) this.#awaitClose(this.queued, timeouts - 1);
+      if (this.queued < queued && timeouts > patience) this.#awaitClose(this.queued, timeouts - patience);
       else this.#socket.destroy();
-    }, closeTimeoutMs);
+    }, patience * closeTimeoutMs);
     this.#socket.once('close', () => clearTimeout(timer));
   }
 
