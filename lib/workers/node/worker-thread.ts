@@ -4,6 +4,7 @@ import type { ErrorWire } from '../../core/error-wire.ts';
 import { type Exit, type Running } from '../supervision/child.ts';
 import { fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
+import { UntilEnd } from '../../core/until-end.ts';
 import { fromValueWire, toValueWire, type ValueWire } from '../store/value-wire.ts';
 import type { CodeRegistry } from './code-registry.ts';
 import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
@@ -60,6 +61,7 @@ export class WorkerThread implements Running {
   /** Batches of concurrent functions, until the end of this turn: they travel in one message. */
   #gathered: unknown[][] = [];
   #turnAt = 0;
+  readonly #life: UntilEnd;
   #crash: ErrorWire | undefined;
   /** The batch of the concurrent function that caused it, if known. */
   #culprit: number | undefined;
@@ -82,6 +84,13 @@ export class WorkerThread implements Running {
     thread.port.on('messageerror', (error) => this.#unreadable(error));
     thread.port.unref(); // running functions keep the process alive; an idle thread does not
     this.exited = thread.ended.then((exit) => this.#onEnded(exit));
+    this.#life = new UntilEnd(
+      thread.ended,
+      () =>
+        new HandoffError('WORKER_CRASHED', 'The worker thread ended before it answered.', {
+          cause: this.#crash && fromErrorWire(this.#crash),
+        }),
+    );
   }
 
   /**
@@ -292,12 +301,7 @@ export class WorkerThread implements Running {
    */
   async control<Result>(call: (control: Control) => Promise<Result>): Promise<Result> {
     this.#used = true;
-    const died = this.#poolThread.ended.then(() => {
-      throw new HandoffError('WORKER_CRASHED', 'The worker thread ended before it answered.', {
-        cause: this.#crash && fromErrorWire(this.#crash),
-      });
-    });
-    return Promise.race([call(this.#poolThread.control as unknown as Control), died]);
+    return this.#life.race(call(this.#poolThread.control as unknown as Control));
   }
 
   async stop(): Promise<void> {
