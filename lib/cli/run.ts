@@ -1,8 +1,9 @@
 /** `handoff run <file>`: runs a DAG and prints its results. */
 import { nanoid } from 'nanoid';
-import { ValueDag } from '../dag/value-dag.ts';
+import { pickOutputs, ValueDag } from '../dag/value-dag.ts';
 import type { Dag } from '../dag/dag.ts';
 import { isHandoffError } from '../core/errors.ts';
+import { isSlot, leavesOf } from '../core/output-shape.ts';
 import { withoutPassword } from '../journal/postgres/options.ts';
 import type { RunRecord } from '../report/run-record.ts';
 import { summarise, type RunSummary } from '../report/summary.ts';
@@ -285,23 +286,22 @@ function say(line: string): void {
 function outputsOf({ dag, outputs }: LoadedDag): 'sinks' | readonly string[] {
   if (dag instanceof ValueDag) return dag.outputList;
   if (outputs === undefined) return 'sinks';
-  return typeof outputs === 'string' ? [outputs] : Object.values(outputs);
+  return leavesOf(outputs);
 }
 
 /** Results in the shape of the outputs. Results of a plain DAG are keyed by id. */
 function shaped({ outputs }: LoadedDag, results: Readonly<Record<string, unknown>>): unknown {
-  if (outputs === undefined) return results;
-  if (typeof outputs === 'string') return results[outputs];
-  if (Array.isArray(outputs)) return outputs.map((id: string) => results[id]);
-  return Object.fromEntries(Object.entries(outputs).map(([name, id]) => [name, results[id as string]]));
+  return outputs === undefined ? results : pickOutputs(outputs, results);
 }
 
 function resultText(loaded: LoadedDag, { results }: Pick<ExecuteResult, 'results'>): string {
+  const { outputs } = loaded;
   const value = shaped(loaded, results);
-  if (loaded.outputs === undefined || (typeof loaded.outputs === 'object' && !Array.isArray(loaded.outputs))) {
+  if (outputs !== undefined && isSlot(outputs)) return toText(value);
+  if (!Array.isArray(outputs)) {
     return Object.entries(value as Record<string, unknown>)
       .map(([name, each]) => `${printable(name)}: ${toText(each)}`)
       .join('\n');
   }
-  return Array.isArray(loaded.outputs) ? (value as unknown[]).map(toText).join('\n') : toText(value);
+  return (value as unknown[]).map(toText).join('\n');
 }

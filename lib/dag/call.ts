@@ -60,7 +60,7 @@ type WithOptions<Value, Options> = Options extends { readonly map: { readonly se
 
 declare const chosen: unique symbol;
 
-/** An argument made by `choose` or `optional`. It may stand where a call may stand as an argument. */
+/** Made by `choose` or `optional`: an argument of a call, or an output of a DAG. */
 export interface Choice<out Value> {
   /** Exists only in types. */
   readonly [chosen]: Value;
@@ -178,15 +178,16 @@ class ChoiceVertex implements Choice<unknown> {
 }
 
 Object.defineProperty(ChoiceVertex.prototype, notData, {
-  value: 'a choice where only plain values may stand (choices may be arguments of calls, and items of lists there)',
+  value:
+    'a choice where only plain values may stand (choices may be arguments of calls, items of lists there, and outputs of DAGs)',
 });
 
 /**
- * An argument: the result of the first of these calls that was not skipped. If all were skipped, the call that takes it
- * is skipped too.
+ * An argument or an output: the result of the first of these calls that was not skipped. If all were skipped, the call
+ * that takes it is skipped too, and the output is `undefined`.
  *
  * @param calls at least one call
- * @returns an argument for a call
+ * @returns an argument for a call, or an output of a DAG
  * @throws `INVALID_FUNCTION` when one of `calls` is not a call
  * @example
  * ```ts
@@ -203,10 +204,10 @@ export function choose<const Calls extends readonly [Call<unknown>, ...Call<unkn
 }
 
 /**
- * An argument: the result of the call, or `undefined` if it was skipped.
+ * An argument or an output: the result of the call, or `undefined` if it was skipped.
  *
  * @param call the call
- * @returns an argument for a call
+ * @returns an argument for a call, or an output of a DAG
  * @throws `INVALID_FUNCTION` when `call` is not a call
  */
 export function optional<Value>(call: Call<Value>): Choice<Value | undefined> {

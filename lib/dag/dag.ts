@@ -1,6 +1,7 @@
 /** A DAG: functions by id. Users build, validate, store and draw it; a run compiles it. */
 import { nanoid } from 'nanoid/non-secure';
 import { type DagError, HandoffError } from '../core/errors.ts';
+import type { OutputShape } from '../core/output-shape.ts';
 import { expand } from './argument.ts';
 import { show } from '../core/show.ts';
 import { toEntry } from './check.ts';
@@ -18,7 +19,7 @@ export interface DagJson {
   readonly id: string;
   readonly functions: readonly FunctionSpec[];
   /** Only for a DAG of calls: the ids of its outputs, in the shape of the outputs. */
-  readonly outputs?: string | readonly string[] | Readonly<Record<string, string>>;
+  readonly outputs?: OutputShape<string>;
 }
 
 /**

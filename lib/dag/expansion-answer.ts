@@ -1,16 +1,15 @@
 /** The answer of a function that is a graph, as a worker recognizes it. A thread that never sees one loads no more than this. */
 import { isPlainObject } from '../core/copy.ts';
 import { HandoffError } from '../core/errors.ts';
+import { leavesOf, type OutputShape } from '../core/output-shape.ts';
 import { show } from '../core/show.ts';
 import type { DagJson } from './dag.ts';
-
-/** The ids of the functions whose results make up the result, in its shape. */
-export type OutputIds = string | readonly string[] | Readonly<Record<string, string>>;
 
 /** The graph, as it leaves its thread. */
 export interface GraphAnswer {
   readonly dag: DagJson;
-  readonly outputs: OutputIds;
+  /** The ids of the functions whose results make up the result, in its shape. */
+  readonly outputs: OutputShape<string>;
 }
 
 // Another copy of this library may have made it.
@@ -26,11 +25,10 @@ export function graphOf(value: unknown): GraphAnswer | undefined {
   }
 }
 
-/** The ids of the outputs of a graph that came from a thread. @throws `INVALID_FUNCTION` when they are malformed */
-export function outputList({ outputs }: GraphAnswer): readonly string[] {
-  const ids = typeof outputs === 'string' ? [outputs] : Object.values(outputs);
+/** Checks the outputs of a graph that came from a thread. @throws `INVALID_FUNCTION` when they are malformed */
+export function checkOutputs({ outputs }: GraphAnswer): void {
   const isKnown = typeof outputs === 'string' || Array.isArray(outputs) || isPlainObject(outputs);
-  if (isKnown && ids.every((id) => typeof id === 'string')) return ids;
+  if (isKnown && leavesOf(outputs).every((id) => typeof id === 'string')) return;
   throw new HandoffError(
     'INVALID_FUNCTION',
     `The outputs of a graph must be ids of its functions, got ${show(outputs)}.`,

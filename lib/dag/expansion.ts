@@ -1,8 +1,9 @@
 /** `expand(…)`: the answer of a function that is a graph. The result of that graph becomes the result of the function. */
 import { HandoffError } from '../core/errors.ts';
+import type { OutputShape } from '../core/output-shape.ts';
 import { show } from '../core/show.ts';
 import { Dag, sharedJsonOf } from './dag.ts';
-import { answer, type GraphAnswer, type OutputIds } from './expansion-answer.ts';
+import { answer, type GraphAnswer } from './expansion-answer.ts';
 import { dag, type Outputs, type Resolved, ValueDag } from './value-dag.ts';
 
 declare const expanded: unique symbol;
@@ -17,7 +18,7 @@ export interface Expand<out Value> {
  * Answers with a graph: its result becomes the result of the function that returns it. The functions of the graph have
  * ids below that of the function, as `sort/merge#1`, and may answer with graphs themselves. No thread waits meanwhile.
  *
- * @param out a call, a list of calls, or a record of calls
+ * @param out a call, a list of calls, or a record of calls; each may also be a `choose` or an `optional`
  * @returns what the function is to return
  * @throws what `dag` throws for malformed calls
  * @example
@@ -56,7 +57,7 @@ export function expand(given: Outputs | Dag, outputs?: string | readonly string[
   return Object.freeze({ [answer]: value }) as unknown as Expand<never>;
 }
 
-function outputsOf(graph: Dag, given: string | readonly string[] | undefined): OutputIds {
+function outputsOf(graph: Dag, given: string | readonly string[] | undefined): OutputShape<string> {
   if (given === undefined && graph instanceof ValueDag) return graph.outputIds;
   const ids = typeof given === 'string' ? [given] : given;
   if (!Array.isArray(ids) || ids.length === 0 || !ids.every((id) => typeof id === 'string')) {

@@ -1,10 +1,12 @@
 /** `dag(name, outputs)` creates a DAG in the value form: it collects everything that the outputs depend on. */
 import { isPlainObject } from '../core/copy.ts';
 import { HandoffError } from '../core/errors.ts';
+import { candidatesOf, leavesOf, mapSlots, type OutputShape, type OutputSlot } from '../core/output-shape.ts';
 import {
   type Call,
   type CallCondition,
   type CallOptions,
+  type Choice,
   callsIn,
   choiceOf,
   holdsCall,
@@ -18,14 +20,16 @@ import { findObstacle } from '../core/serializable.ts';
 import { nameOf } from './code.ts';
 import type { Condition, FunctionArgument, FunctionSpec, Part } from './types.ts';
 
-/** One call, a list of them, or a record of them. */
-export type Outputs = Call<unknown> | readonly Call<unknown>[] | { readonly [name: string]: Call<unknown> };
+/** An output: a call, or a choice of calls. */
+export type Output = Call<unknown> | Choice<unknown>;
+
+/** One output, a list of them, or a record of them. */
+export type Outputs = Output | readonly Output[] | { readonly [name: string]: Output };
 
 /** The values of the outputs, in the shape of the outputs. */
-export type Resolved<Out> =
-  Out extends Call<infer Value>
-    ? Value
-    : { -readonly [Key in keyof Out]: Out[Key] extends Call<infer Value> ? Value : never };
+export type Resolved<Out> = Out extends Output ? ValueOf<Out> : { -readonly [Key in keyof Out]: ValueOf<Out[Key]> };
+
+type ValueOf<Out> = Out extends Call<infer Value> | Choice<infer Value> ? Value : never;
 
 declare const outputs: unique symbol;
 
@@ -34,7 +38,7 @@ export class ValueDag<Out extends Outputs> extends Dag {
   /** Exists only in types. */
   declare readonly [outputs]: Out;
   /** The ids of the outputs, in the shape of the outputs. */
-  readonly outputIds: string | readonly string[] | Readonly<Record<string, string>>;
+  readonly outputIds: OutputShape<string>;
 
   constructor(id: string, ids: ValueDag<Out>['outputIds'], functions: readonly FunctionSpec[]) {
     super(id);
@@ -47,17 +51,14 @@ export class ValueDag<Out extends Outputs> extends Dag {
     return { ...super.toJSON(), outputs: this.outputIds };
   }
 
-  /** The id of each output, without repeats. */
+  /** The id of each output, and of each call that a choice may take, without repeats. */
   get outputList(): readonly string[] {
-    return [...new Set(typeof this.outputIds === 'string' ? [this.outputIds] : Object.values(this.outputIds))];
+    return leavesOf(this.outputIds);
   }
 
   /** Takes the outputs, in their shape, from results by id. */
   pick(results: Readonly<Record<string, unknown>>): Resolved<Out> {
-    const ids = this.outputIds;
-    if (typeof ids === 'string') return results[ids] as Resolved<Out>;
-    if (Array.isArray(ids)) return ids.map((id: string) => results[id]) as Resolved<Out>;
-    return Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, results[id as string]])) as Resolved<Out>;
+    return pickOutputs(this.outputIds, results) as Resolved<Out>;
   }
 }
 
@@ -68,9 +69,9 @@ export class ValueDag<Out extends Outputs> extends Dag {
  * does not recurse.
  *
  * @param name the DAG's id
- * @param out a call, a list of calls, or a record of calls
+ * @param out a call, a list of calls, or a record of calls; each may also be a `choose` or an `optional`
  * @returns a DAG for `handoff.run`
- * @throws `INVALID_FUNCTION` when an output is not a call, `DUPLICATE_FUNCTION` when two calls have the same id,
+ * @throws `INVALID_FUNCTION` when an output is neither a call nor a choice, `DUPLICATE_FUNCTION` when two calls have the same id,
  *   `INVALID_COLLOCATION` when a call is collocated with one outside the DAG, `NOT_SERIALIZABLE` when an argument
  *   cannot leave its thread
  * @example
@@ -83,29 +84,23 @@ export function dag<const Out extends Outputs>(name: string, out: Out): ValueDag
   const roots = rootsOf(out);
   const order = walk(roots);
   const ids = nameAll(order);
-  const idOf = (call: Call<unknown>): string => ids.get(call)!;
-  const shape = isCall(out)
-    ? idOf(out)
-    : Array.isArray(out)
-      ? out.map(idOf)
-      : Object.fromEntries(Object.entries(out).map(([key, call]) => [key, idOf(call as Call<unknown>)]));
   return new ValueDag(
     name,
-    shape,
+    toShape(out, (call) => ids.get(call)!),
     order.map((call) => toSpec(call, ids)),
   );
 }
 
 function rootsOf(out: Outputs): readonly Call<unknown>[] {
   // A Map is refused, because its values are not its fields.
-  const roots = isCall(out) ? [out] : isPlainObject(out) || Array.isArray(out) ? Object.values(out) : [out];
-  const other = roots.find((root) => !isCall(root));
-  if (other !== undefined || (roots as unknown[]).includes(undefined)) {
+  const given = isPlainObject(out) || Array.isArray(out) ? Object.values(out) : [out];
+  const other = given.find((each) => !isOutput(each));
+  if (other !== undefined || given.includes(undefined)) {
     const expected =
       'The outputs of a DAG must be calls, such as t.report(rows): one call, a list or a record of calls';
     throw new HandoffError('INVALID_FUNCTION', `${expected}; got ${show(other)}.${otherCopyHint(other)}`);
   }
-  const calls = roots as readonly Call<unknown>[];
+  const calls = (given as readonly Output[]).flatMap((output) => choiceOf(output)?.calls ?? (output as Call<unknown>));
   if (calls.some((call) => vertexOf(call).options.type === 'inline')) {
     throw new HandoffError(
       'INVALID_INLINE_FUNCTION',
@@ -113,6 +108,34 @@ function rootsOf(out: Outputs): readonly Call<unknown>[] {
     );
   }
   return calls;
+}
+
+function isOutput(value: unknown): value is Output {
+  return isCall(value) || choiceOf(value) !== undefined;
+}
+
+function toShape(out: Outputs, idOf: (call: Call<unknown>) => string): OutputShape<string> {
+  const toSlot = (output: Output): OutputSlot<string> => {
+    const choice = choiceOf(output);
+    if (choice === undefined) return idOf(output as Call<unknown>);
+    return choice.kind === 'anyOf' ? { anyOf: choice.calls.map(idOf) } : idOf(choice.calls[0]!);
+  };
+  if (isOutput(out)) return toSlot(out);
+  if (Array.isArray(out)) return (out as readonly Output[]).map(toSlot);
+  return Object.fromEntries(Object.entries(out).map(([name, output]) => [name, toSlot(output as Output)]));
+}
+
+/**
+ * Takes outputs, in their shape, from results by id. An output that was skipped is `undefined`.
+ *
+ * @param shape the ids of the outputs
+ * @param results by id
+ */
+export function pickOutputs(shape: OutputShape<string>, results: Readonly<Record<string, unknown>>): unknown {
+  return mapSlots(shape, (slot) => {
+    const id = candidatesOf(slot).find((candidate) => Object.hasOwn(results, candidate));
+    return id === undefined ? undefined : results[id];
+  });
 }
 
 /** Every call that the roots reach, dependencies first. */

@@ -1,13 +1,14 @@
 /** The graphs that functions answer with, from their arrival until they are part of the run. */
 import type { CompiledDag } from '../dag/compiled-dag.ts';
 import { Dag } from '../dag/dag.ts';
-import { type GraphAnswer, outputList } from '../dag/expansion-answer.ts';
+import { checkOutputs, type GraphAnswer } from '../dag/expansion-answer.ts';
 import { HandoffError } from '../core/errors.ts';
+import { candidatesOf, mapLeaves, mapSlots, type OutputShape, type OutputSlot } from '../core/output-shape.ts';
 import { show } from '../core/show.ts';
 import { expansionOfOwner, spanOf, spanOfOwner } from '../scheduling/scheduler/growth.ts';
-import type { Expansion, OutputShape } from '../scheduling/scheduler/span.ts';
+import type { Expansion } from '../scheduling/scheduler/span.ts';
 import { type Run, Status } from '../scheduling/scheduler/state.ts';
-import type { Composite, ResultShape } from '../workers/store/composite.ts';
+import type { Composite } from '../workers/store/composite.ts';
 import { decode } from '../workers/store/encode.ts';
 import type { AnswerWire } from '../workers/node/wire.ts';
 import type { ResolvedCode } from './module-resolver.ts';
@@ -23,21 +24,19 @@ export interface CompiledAnswer {
 /** The graph as its function made it. @throws `INVALID_FUNCTION` and others of `Dag.fromJSON` when it is malformed */
 export function toGraph(wire: AnswerWire): { readonly dag: Dag; readonly answer: GraphAnswer } {
   const answer = 'graph' in wire ? wire.graph : (decode(wire.data) as GraphAnswer);
-  outputList(answer);
+  checkOutputs(answer);
   return { dag: Dag.fromJSON(answer.dag), answer };
 }
 
 /** The shape of the result, by functions of the plan. @throws `MISSING_FUNCTION` when the plan has no such function */
-export function shapeOf({ outputs }: GraphAnswer, plan: CompiledDag): OutputShape {
+export function shapeOf({ outputs }: GraphAnswer, plan: CompiledDag): OutputShape<number> {
   const indexOf = (id: string): number => {
     const i = plan.indexOf(id);
     if (i >= 0) return i;
     const text = `The graph is to give the result of ${show(id)}, which it does not have. Name a regular function of the graph.`;
     throw new HandoffError('MISSING_FUNCTION', text, { missing: id });
   };
-  if (typeof outputs === 'string') return indexOf(outputs);
-  if (Array.isArray(outputs)) return (outputs as readonly string[]).map(indexOf);
-  return Object.fromEntries(Object.entries(outputs).map(([name, id]) => [name, indexOf(id)]));
+  return mapLeaves(outputs, indexOf);
 }
 
 /** What the result of a map, or of a function that answered with a graph, consists of. */
@@ -48,12 +47,9 @@ export function compositeOf(run: Run, i: number): Composite {
 }
 
 function compositeOfGraph(run: Run, { shape }: Expansion, settles: boolean): Composite {
-  const there = (i: number): number => (run.status[i] === Status.skipped ? -1 : i);
-  let of: ResultShape;
-  if (typeof shape === 'number') of = there(shape);
-  else if (Array.isArray(shape)) of = (shape as readonly number[]).map(there);
-  else of = Object.fromEntries(Object.entries(shape).map(([name, i]) => [name, there(i)]));
-  return { kind: 'shape', shape: of, settles };
+  const there = (slot: OutputSlot<number>): number =>
+    candidatesOf(slot).find((i) => run.status[i] !== Status.skipped) ?? -1;
+  return { kind: 'shape', shape: mapSlots(shape, there), settles };
 }
 
 /** The code of a run together with that of a graph. */

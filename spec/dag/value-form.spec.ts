@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Dag, dag, fromSource, tasks } from '../../lib/index.ts';
+import { choose, Dag, dag, fromSource, optional, tasks } from '../../lib/index.ts';
 import { t, thrownBy } from '../support/handoff.ts';
 
 describe('tasks', () => {
@@ -109,6 +109,18 @@ describe('dag(name, outputs)', () => {
     expect(thrownBy(() => dag('d', { x: 1 as never })).code).toBe('INVALID_FUNCTION');
     expect(thrownBy(() => dag('d', undefined as never)).code).toBe('INVALID_FUNCTION');
     expect(thrownBy(() => dag('d', t.one().with({ type: 'inline' }))).code).toBe('INVALID_INLINE_FUNCTION');
+  });
+
+  it('takes choices as outputs: the first result that there is', () => {
+    const [a, b] = [t.one().with({ id: 'a' }), t.one().with({ id: 'b' })];
+    const record = dag('d', { first: choose(a, b), maybe: optional(a), b });
+    expect(record.outputIds).toEqual({ first: { anyOf: ['a', 'b'] }, maybe: 'a', b: 'b' });
+    expect(record.outputList).toEqual(['a', 'b']);
+    expect(record.pick({ b: 2 })).toEqual({ first: 2, maybe: undefined, b: 2 });
+    expect(record.pick({ a: 1, b: 2 })).toEqual({ first: 1, maybe: 1, b: 2 });
+    expect(dag('d', choose(a, b)).pick({ b: 2 })).toBe(2);
+    expect(dag('d', [choose(b, a), a]).pick({ a: 1 })).toEqual([1, 1]);
+    expect(JSON.parse(JSON.stringify(record)).outputs).toEqual(record.outputIds);
   });
 
   it('refuses two calls under one id', () => {

@@ -49,6 +49,8 @@ describe('a branch', () => {
       const outputs = { fast, thorough, both: t.collect(choose(fast, thorough), optional(thorough)) };
       const got = await handoff().run(dag('branch', outputs));
       expect(got).toEqual({ fast: small ? 2 : undefined, thorough: small ? undefined : 20, both: expected });
+      expect(await handoff().run(dag('branch', choose(fast, thorough)))).toBe(small ? 2 : 20);
+      expect(await handoff().run(dag('branch', { x: optional(fast) }))).toEqual({ x: small ? 2 : undefined });
     }
   });
 

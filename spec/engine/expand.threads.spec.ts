@@ -96,6 +96,8 @@ describe('a function that answers with a graph', () => {
       no: t.increment(2).when(odd, { not: true }),
     };
     expect(await handoff().run(dag('branches', outputs))).toEqual({ even: 108, odd: 106, yes: 2, no: 3 });
+    const oneOf = { even: e.oneOf(4), odd: t.sumList(e.oneOf.map([1, 2])) };
+    expect(await handoff().run(dag('one-of', oneOf))).toEqual({ even: 8, odd: 6 });
     const { results } = await handoff().execute(
       dagOf(
         { id: 'odd', code: e.decide, extraArgs: [5] },

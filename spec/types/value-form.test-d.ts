@@ -11,8 +11,10 @@ import {
   type Handoff,
   type HandoffOptions,
   optional,
+  type Resolved,
   type Settled,
   tasks,
+  type ValueDag,
 } from '../../lib/index.ts';
 import { expand } from '../../lib/task.ts';
 import { simulate } from '../../lib/simulate.ts';
@@ -83,8 +85,8 @@ t.report('x', choose(many, few), raw);
 t.report('x', optional(many), raw);
 // @ts-expect-error a condition is a call
 t.total(raw).when(true);
-// @ts-expect-error a choice has no result of its own
-dag('x', choose(many));
+expectTypeOf(dag('x', choose(many, few))).toEqualTypeOf<ValueDag<Choice<number | Row[]>>>();
+expectTypeOf<Resolved<{ a: Choice<number>; b: Call<string> }>>().toEqualTypeOf<{ a: number; b: string }>();
 // @ts-expect-error a choice of nothing
 choose();
 

@@ -13,13 +13,14 @@
  * A map is done when all its elements are. An element waits for what its map waits for, except for the list, of which
  * it takes one element. A function that answered with a graph is done when all functions of that are.
  */
+import { leavesOf, mapLeaves } from '../../core/output-shape.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
 import type { Entry } from '../../dag/entry.ts';
 import { Flag } from '../../dag/compiled-dag.ts';
 import { AppendedEntry } from './appended-entry.ts';
 import { type Merged, mergePlan, withOwnLists } from './merge-plan.ts';
 import { extended } from './columns.ts';
-import type { Answer, Block, Expansion, Growth, OutputShape, Span } from './span.ts';
+import type { Answer, Block, Expansion, Growth, Span } from './span.ts';
 import { keyOf } from '../../dag/code.ts';
 import type { Run } from './state.ts';
 
@@ -164,7 +165,7 @@ export function append(run: Run, owner: number, count: number, source: Span | nu
 export function appendGraph(run: Run, owner: number, { plan: graph, shape, codes }: Answer): Expansion {
   const growth = growthOf(run);
   const base = run.plan.size;
-  const absolute = shifted(shape, base);
+  const absolute = mapLeaves(shape, (i) => base + i);
   const expansion: Expansion = {
     owner,
     base,
@@ -172,7 +173,7 @@ export function appendGraph(run: Run, owner: number, { plan: graph, shape, codes
     root: rootOf(run, owner),
     depth: depthOf(run, owner) + 1,
     shape: absolute,
-    outputs: [...new Set(typeof absolute === 'number' ? [absolute] : Object.values(absolute))],
+    outputs: leavesOf(absolute),
     rank: graph.rank,
     byRank: graph.byRank,
     indexOf: (id) => graph.indexOf(id),
@@ -206,12 +207,6 @@ function mergeCodes(known: Int32Array, { plan, code }: Merged, codes: Int32Array
   const all = extended(known, plan.codes.length, -1);
   for (const [own, at] of code.entries()) all[at] = codes[own]!;
   return all;
-}
-
-function shifted(shape: OutputShape, by: number): OutputShape {
-  if (typeof shape === 'number') return shape + by;
-  if (Array.isArray(shape)) return (shape as readonly number[]).map((i) => i + by);
-  return Object.fromEntries(Object.entries(shape).map(([name, i]) => [name, i + by]));
 }
 
 function extendRun(run: Run, size: number, owner: number): void {

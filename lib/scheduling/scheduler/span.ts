@@ -1,4 +1,5 @@
 /** What a run has grown by: the elements of its maps, and the graphs that functions answered with. */
+import type { OutputShape } from '../../core/output-shape.ts';
 import type { CompiledDag, MapPlan } from '../../dag/compiled-dag.ts';
 
 /** The elements of a map: `count` functions from index `base` on. */
@@ -27,9 +28,6 @@ export interface Span {
   nextHeld: number;
 }
 
-/** How the results of functions make up the result of a function that answered with a graph. */
-export type OutputShape = number | readonly number[] | Readonly<Record<string, number>>;
-
 /** The functions of a graph that a function answered with: `count` functions from index `base` on. */
 export interface Expansion {
   /** The function that answered. */
@@ -39,7 +37,8 @@ export interface Expansion {
   readonly root: number;
   /** How many expansions it is inside of, itself included. */
   readonly depth: number;
-  readonly shape: OutputShape;
+  /** How the results of its functions make up that of the owner. */
+  readonly shape: OutputShape<number>;
   /** The functions in `shape`, without repeats. */
   readonly outputs: readonly number[];
   /** By function of the graph, counted from `base`: its place in the dispatch order of the graph, and the reverse. */
@@ -61,7 +60,7 @@ export interface Expansion {
 export interface Answer {
   readonly plan: CompiledDag;
   /** How its results make up that of the function, by functions of `plan`. */
-  readonly shape: OutputShape;
+  readonly shape: OutputShape<number>;
   /** By code of `plan`: what `RunSettings.codes` is to say of it. */
   readonly codes: Int32Array;
 }
