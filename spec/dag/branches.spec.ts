@@ -113,7 +113,7 @@ describe('branches in the value form', () => {
       () => choose(...([] as never[] as [never])),
       () => choose(call, 3 as never),
       () => optional('x' as never),
-      () => dag('d', choose(call) as never),
+      () => dag('d', { x: 3 } as never),
     ])
       expect(thrownBy(make)).toMatchObject({ code: 'INVALID_FUNCTION' });
   });
