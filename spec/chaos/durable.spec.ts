@@ -20,13 +20,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { decodeChunk } from '../../lib/journal/codec.ts';
-import { replay } from '../../lib/journal/replay.ts';
 import { SqliteJournal } from '../../lib/journal/sqlite/sqlite-journal.ts';
 import { randomDag, resultsOf } from '../fixtures/durable-dag.ts';
+import { recordedIds } from '../support/recorded.ts';
 
 const rounds = process.env['CHAOS'] === 'full' ? 100 : 3;
 const program = new URL('../fixtures/durable-program.ts', import.meta.url).pathname;
+const growing = new URL('../fixtures/durable-growth-program.ts', import.meta.url).pathname;
 
 let folder = '';
 beforeEach(() => {
@@ -43,11 +43,18 @@ const marksOf = (): string[] => {
  * Runs the program until it ends by itself, or this many more marks exist. Returns what it printed.
  *
  * @param then is called when the marks exist; default: the process is killed
+ * @param file the program
  */
-async function runUntil(marks: number, seed: number, share: number, then?: () => void): Promise<string | undefined> {
+async function runUntil(
+  marks: number,
+  seed: number,
+  share: number,
+  then?: () => void,
+  file = program,
+): Promise<string | undefined> {
   const child = spawn(
     process.execPath,
-    [program, join(folder, 'journal'), join(folder, 'marks'), String(seed), String(share)],
+    [file, join(folder, 'journal'), join(folder, 'marks'), String(seed), String(share)],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
     },
@@ -73,11 +80,9 @@ async function recorded(): Promise<Set<string>> {
     sync: 'normal',
     retain: { runs: 9, ms: Infinity },
   });
-  const chunks = await journal.read('r');
+  const ids = await recordedIds(journal, 'r');
   await journal.close();
-  if (chunks.length === 0) return new Set();
-  const { finished } = replay(chunks.flatMap((chunk, at) => decodeChunk(chunk, String(at))));
-  return new Set([...finished.keys()].map((i) => `f${i}`));
+  return ids;
 }
 
 const countOf = (list: readonly string[], id: string): number => list.filter((each) => each === id).length;
@@ -110,6 +115,38 @@ describe('a run whose process is killed', () => {
       const outcome = JSON.parse(printed) as { code?: string; results?: Record<string, number> };
       if (outcome.code === undefined) expect(outcome.results).toEqual(resultsOf(functions));
       else expect(outcome.code).toBe('FUNCTION_IN_DOUBT');
+    },
+  );
+});
+
+/** What the growing program gives, computed one after the other. */
+function grownResults(seed: number): Record<string, number> {
+  const size = 3 + (seed % 5);
+  const numbers = Array.from({ length: size }, (_, k) => k);
+  const total = (of: (x: number) => number): number => numbers.reduce((sum, x) => sum + of(x), 0);
+  return {
+    twice: total((x) => 4 * x),
+    doubled: total((x) => x * (x - 1)),
+    halved: total((x) => (x % 2 === 0 ? x / 2 : 3 * x)),
+    tree: size * (2 * size - 1),
+  };
+}
+
+describe('a run that grows and whose process is killed', () => {
+  it.each(Array.from({ length: rounds }, (_, seed) => seed))(
+    'goes on as it had grown, in maps and in graphs (seed %i)',
+    async (seed) => {
+      let printed: string | undefined;
+      for (let kills = 0; printed === undefined; kills++) {
+        const before = await recorded();
+        const started = marksOf();
+        printed = await runUntil(3 + ((seed * 5 + kills * 11) % 37), seed, 0, undefined, growing);
+        for (const id of before)
+          expect(countOf(marksOf(), `+${id}`), `${id} is recorded and does not start again`).toBe(
+            countOf(started, `+${id}`),
+          );
+      }
+      expect(JSON.parse(printed)).toEqual({ results: grownResults(seed) });
     },
   );
 });
