@@ -101,7 +101,7 @@ function ganttOf(dag: Dag, { schedule, criticalPath }: PlanResult, nodes: readon
   return toGantt(
     schedule.map(({ functionId, node, start, finish }) => ({
       id: functionId,
-      name: names.get(functionId) ?? functionId,
+      name: names.get(functionId) ?? names.get(functionId.replace(/\[\d+\]$/, '')) ?? functionId,
       node,
       start,
       finish,

@@ -87,7 +87,7 @@ export interface MapOptions {
    * Default false.
    */
   readonly settle?: boolean | undefined;
-  /** The number of elements that `simulate` assumes. Default 1. */
+  /** The number of elements that `plan` and `simulate` assume. Default 1. */
   readonly expect?: number | undefined;
 }
 

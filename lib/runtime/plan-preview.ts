@@ -62,22 +62,24 @@ export function preview(
   const { schedule, makespan, outcome } = runVirtually(plan, nodes, settings, durationOf);
   if (outcome?.kind === 'misplaced') throw outcome.error;
   const allocations: Record<string, string> = {};
-  for (const { index, node } of schedule) setKey(allocations, plan.entries[index]!.id, node);
-  const level = levels(plan, durationOf);
+  for (const { id, node } of schedule) setKey(allocations, id, node);
+  // Elements run side by side, so the longest path has one of them; there may be none.
+  const longestOf = (i: number): number => (plan.entries[i]!.traits.map?.expect === 0 ? 0 : durationOf(i));
+  const level = levels(plan, longestOf);
   const prices = new Map(nodes.map(({ name, price = 0 }) => [name, price]));
   return {
     dagId: plan.dagId,
     allocations,
     price: schedule.reduce((sum, { node, start, finish }) => sum + prices.get(node)! * (finish - start), 0),
-    schedule: schedule.map(({ index, node, start, finish }) => ({
-      functionId: plan.entries[index]!.id,
+    schedule: schedule.map(({ id, node, start, finish }) => ({
+      functionId: id,
       node,
       start,
       finish,
     })),
     makespan,
     criticalPath: criticalPath(plan, level).map((i) => plan.entries[i]!.id),
-    lowerBound: lowerBoundOf(toProblem(plan, { nodes, durationOf }), false),
+    lowerBound: lowerBoundOf(toProblem(plan, { nodes, durationOf: longestOf }), false),
     assumed: assumedOf(plan, costs),
   };
 }

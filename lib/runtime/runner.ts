@@ -245,20 +245,20 @@ export class Runner {
       );
     const link = { ...(bandwidth !== undefined && { bandwidth }), ...(latency !== undefined && { latency }) };
     const aim = isPlanned(strategy) ? strategy : 'time-optimized';
-    return toPreview(
-      plan,
-      planRun(plan, {
-        ...betweenHosts,
-        ...link,
-        ...costs,
-        nodes,
-        aim,
-        budget,
-        deadline: options.deadline,
-        maxConcurrency: options.maxConcurrency,
-      }),
-      costs,
-    );
+    const planned = planRun(plan, {
+      ...betweenHosts,
+      ...link,
+      ...costs,
+      nodes,
+      aim,
+      budget,
+      deadline: options.deadline,
+      maxConcurrency: options.maxConcurrency,
+    });
+    if (plan.maps === null) return toPreview(plan, planned, costs);
+    // Elements are placed as they appear, around what is planned.
+    const settings = this.#settings(planned.plan, code, options, { hereOnly: false, strategy: aim, planned });
+    return preview(planned.plan, nodes, settings, costs);
   }
 
   /** The start order of a DAG that is not planned ahead. */

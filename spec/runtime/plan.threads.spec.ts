@@ -32,6 +32,33 @@ describe('plan', () => {
     expect(calls.value).toBe(0);
   });
 
+  it.each(['first-available', 'time-optimized'] as const)(
+    'shows a map as the elements that it expects, with %s',
+    async (allocationStrategy) => {
+      const dag = new Dag('mapped')
+        .add(timed('list', 10))
+        .add(timed('m', 20, ['list'], { map: { expect: 4 } }))
+        .add(timed('m2', 5, ['m'], { map: true }))
+        .add(timed('end', 1, ['m2']));
+      const { schedule, makespan, allocations, criticalPath } = await handoff().plan(dag, { allocationStrategy });
+      expect(schedule.map(({ functionId }) => functionId).toSorted()).toEqual(
+        ['list', ...[0, 1, 2, 3].flatMap((k) => [`m[${k}]`, `m2[${k}]`]), 'end'].toSorted(),
+      );
+      for (const { functionId, start, finish } of schedule)
+        if (functionId.startsWith('m[')) expect([start >= 10, finish - start]).toEqual([true, 20]);
+      expect(Object.keys(allocations)).toContain('m[3]');
+      expect(makespan).toBe(Math.max(...schedule.map(({ finish }) => finish)));
+      expect(criticalPath).toEqual(['list', 'm', 'm2', 'end']);
+    },
+  );
+
+  it('shows a map that states no width as one element, and one of nothing as none', async () => {
+    const planOf = (width?: number) =>
+      handoff().plan(new Dag('m').add(timed('list', 10)).add(timed('m', 20, ['list'], { map: { expect: width } })));
+    expect((await planOf()).makespan).toBe(30);
+    expect(await planOf(0)).toMatchObject({ makespan: 10, lowerBound: 10, allocations: { list: 'a' } });
+  });
+
   it('waits where resources are short, and never claims more than there is', async () => {
     const plan = await handoff().plan(
       dagOf(...Array.from({ length: 6 }, (_, i) => timed(`f${i}`, 10, [], { cost: { memory: 2000 } }))),

@@ -6,9 +6,10 @@ import type { Capabilities } from '../../dag/types.ts';
 import type { Command } from './commands.ts';
 import { createEstimate } from './estimate.ts';
 import type { Event, RunSettings } from './events.ts';
+import { spanOf } from './growth.ts';
 import { handleAll } from './machine.ts';
 import type { Outcome } from './outcome.ts';
-import { createState, type State } from './state.ts';
+import { createState, type Run, type State } from './state.ts';
 
 export interface VirtualNode {
   readonly name: string;
@@ -20,6 +21,7 @@ export interface VirtualNode {
 /** When and where a function ran, in ms from the start. */
 export interface Scheduled {
   readonly index: number;
+  readonly id: string;
   readonly node: string;
   readonly start: number;
   readonly finish: number;
@@ -36,9 +38,9 @@ export interface VirtualRun {
 type Happening = Event extends infer Each ? (Each extends { now: number } ? Omit<Each, 'now'> : never) : never;
 
 /**
- * Runs a plan in virtual time, one function per thread at a time.
+ * Runs a plan in virtual time, one function per thread at a time. A map has as many elements as it expects; 1 by default.
  *
- * @param durationOf ms on a node of speed 1, by function
+ * @param durationOf ms on a node of speed 1, by function; for a map, of each element
  * @throws when the run cannot end, which a prior check of feasibility rules out
  */
 export function runVirtually(
@@ -86,11 +88,14 @@ export function runVirtually(
 
   function carryOut(command: Command): void {
     if (command.type === 'Start') {
-      const { id, functions, thread } = command.batch;
+      const { id, run, functions, thread } = command.batch;
       const index = functions[0]!;
-      const ms = durationOf(index) / thread.node.speed;
-      schedule.push({ index, node: thread.node.name, start: now, finish: now + ms });
+      const ms = durationOf(mapOf(run, index)) / thread.node.speed;
+      schedule.push({ index, id: run.plan.entries[index]!.id, node: thread.node.name, start: now, finish: now + ms });
       later(ms, { type: 'FunctionsEnded', batch: id, first: 0, count: 1, exceptions: [], durations: [], random: 0 });
+    } else if (command.type === 'Grow') {
+      const { run, index, asked } = command;
+      later(0, { type: 'RunGrown', run: run.id, index, asked, count: plan.entries[index]!.traits.map?.expect ?? 1 });
     } else if (command.type === 'SetTimer') {
       later(command.ms, { type: 'TimerFired', timer: command.timer });
     } else if (command.type === 'FinishRun' || command.type === 'FailRun') {
@@ -98,6 +103,11 @@ export function runVirtually(
       if (command.type === 'FailRun') outcome = command.outcome;
     }
   }
+}
+
+/** The map that a function is an element of, however deep; otherwise the function itself. */
+function mapOf(run: Run, i: number): number {
+  return spanOf(run, i)?.owner ?? i;
 }
 
 function stuck(state: State): string {
