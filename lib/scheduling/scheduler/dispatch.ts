@@ -19,7 +19,7 @@ import type { ReadyClass } from './ready-queue.ts';
 import { breakUpLong, rebalance } from './work-stealing.ts';
 import { isHeld, leavesPlan } from './planned-order.ts';
 import { areThreadsLeft, drainFor, hasRoomOn, nodesWithRoom, seatOn } from './seats.ts';
-import { isReserved, noteServed, passage, reserve, reviewReservation } from './reservation.ts';
+import { isReserved, leaveReservation, noteServed, passage, reserve, reviewReservation } from './reservation.ts';
 import { speculate } from './speculation.ts';
 import type { Batch, Thread, Node, Run, State } from './state.ts';
 
@@ -152,6 +152,7 @@ function startFrom(state: State, run: Run, from: ReadyClass, now: number, out: C
   const uses = run.plan.uses[from.cost];
   if (uses !== undefined && areThreadsLeft(state, from) && run.threads < run.settings.maxConcurrency) {
     if (!mayUse(state, run, from, uses, now, out)) {
+      leaveReservation(state, from);
       from.blocked = state.turn;
       return 'blocked';
     }

@@ -179,12 +179,9 @@ function giveUpDependents(state: State, run: Run, failed: number, out: Command[]
       stack.push(next);
     }
     const own = spanOf(run, i);
-    if (own !== undefined) stack.push(...giveUpTakers(run, i, own));
+    if (own !== undefined) stack.push(...giveUpTakers(state, run, i, own, out));
     const owner = expansionOf(run, i)?.owner ?? except;
-    if (owner === except || !giveUp(run, owner)) continue;
-    stack.push(owner);
-    const list = spanOf(run, owner);
-    if (list !== undefined) letIn(state, run, list, owner, out);
+    if (owner !== except && giveUp(state, run, owner, out)) stack.push(owner);
   }
 }
 
@@ -192,19 +189,21 @@ function giveUpDependents(state: State, run: Run, failed: number, out: Command[]
 function giveUpElements(state: State, run: Run, span: Span, out: Command[]): number[] {
   return [...elementsOf(span)].filter((i) => {
     if (run.status[i] === Status.delayed) clearDelay(state, run, i, out);
-    return giveUp(run, i);
+    return giveUp(state, run, i, out);
   });
 }
 
 /** Gives up the elements that take an element, and its map. Returns those. */
-function giveUpTakers(run: Run, i: number, { takers, base, owner }: Span): number[] {
-  return [...takers.map((taker) => taker.base + i - base), owner].filter((next) => giveUp(run, next));
+function giveUpTakers(state: State, run: Run, i: number, { takers, base, owner }: Span, out: Command[]): number[] {
+  return [...takers.map((taker) => taker.base + i - base), owner].filter((next) => giveUp(state, run, next, out));
 }
 
-function giveUp(run: Run, i: number): boolean {
+function giveUp(state: State, run: Run, i: number, out: Command[]): boolean {
   if (ended.has(run.status[i]!)) return false;
   run.status[i] = Status.unreachable;
   run.unfinished--;
+  const span = spanOf(run, i);
+  if (span !== undefined) letIn(state, run, span, i, out); // it may hold a place of its map
   return true;
 }
 

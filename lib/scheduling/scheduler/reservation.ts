@@ -62,6 +62,11 @@ export function noteServed(state: State, run: Run, from: ReadyClass): void {
   if (state.reservation?.from === from) state.reservation = null;
 }
 
+/** A class that waits for a limit of the program needs no node yet: what it waits for may need that node. */
+export function leaveReservation(state: State, from: ReadyClass): void {
+  if (state.reservation?.from === from) state.reservation = null;
+}
+
 /** Handles a class whose first function found no room: if only claims of batches are in its way, it may get the reservation. */
 export function reserve(state: State, run: Run, from: ReadyClass, now: number, out: Command[]): void {
   const cost = run.plan.costs[from.cost];

@@ -132,6 +132,7 @@ export class InvariantChecker {
         // What failed may be a function of its graph.
         if (expansionOfOwner(command.run, command.failed.index) === undefined)
           this.#failed(command.run, command.failed.index, command.failed.attempts, command.failed.failure.kind);
+        this.#isSettled.add(keyOf(command.run, command.failed.index)); // after it was to be made again
         this.#done.add(keyOf(command.run, command.failed.index));
         this.#stored.add(keyOf(command.run, command.failed.index));
         break;
@@ -390,11 +391,13 @@ export class InvariantChecker {
     const run = this.#state.runs.get(id);
     if (run === undefined) return 'the scheduler does not know it';
     const stuck = [...run.status].flatMap((status, i) =>
-      status === Status.done ? [] : [`${run.plan.entries[i]!.id} is ${statusNames[status]}, missing ${run.missing[i]}`],
+      ended.has(status) ? [] : [`${run.plan.entries[i]!.id} is ${statusNames[status]}, missing ${run.missing[i]}`],
     );
     return `${run.unfinished} functions are left: ${stuck.slice(0, 5).join('; ')}`;
   }
 }
+
+const ended: ReadonlySet<number> = new Set([Status.done, Status.failed, Status.unreachable, Status.skipped]);
 
 const statusNames = Object.fromEntries(Object.entries(Status).map(([name, value]) => [value, name]));
 

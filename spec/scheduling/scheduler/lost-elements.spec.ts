@@ -20,6 +20,8 @@ class World {
   readonly commands: Command[] = [];
   readonly ran: string[] = [];
   readonly #graphs: Readonly<Record<string, Answer>>;
+  /** The functions whose attempts fail. */
+  readonly failing = new Set<string>();
 
   constructor(b: Partial<FunctionSpec>, settings: Partial<RunSettings> = {}, graphs: Record<string, Answer> = {}) {
     this.#graphs = graphs;
@@ -71,7 +73,11 @@ class World {
         batch: batch.id,
         first: 0,
         count: 1,
-        exceptions: answers ? [{ index: 0, kind: 'expanded' }] : [],
+        exceptions: answers
+          ? [{ index: 0, kind: 'expanded' }]
+          : this.failing.has(id)
+            ? [{ index: 0, kind: 'failed', error: new Error('on purpose'), retryable: true }]
+            : [],
         durations: [],
         random: 0.5,
       });
@@ -121,6 +127,16 @@ it('the error of a function of its graph takes the place of the result of an ele
 it('an element that fails because its result is lost has its inputs made again neither', () => {
   const world = new World({ map: true, idempotent: false }, { keepGoing: true }).work('b[1]');
   expect(world.lose('b[0]')).toEqual({ ran: [], errors: [] });
+  expect(world.work().ran.at(-1)).toBe('b[1]');
+  expect(world.end).toBe('FailRun');
+});
+
+it('an element that is given up gives its place in the map to the next one', () => {
+  const world = new World({ map: { concurrency: 1 }, maxRetries: 1, retryDelay: 50 }, { keepGoing: true });
+  world.failing.add('b[0]');
+  expect(world.work().ran.at(-1)).toBe('b[0]');
+  world.failing.add('a[0]');
+  expect(world.lose('a[0]').ran).toEqual(['list', 'a[0]']);
   expect(world.work().ran.at(-1)).toBe('b[1]');
   expect(world.end).toBe('FailRun');
 });

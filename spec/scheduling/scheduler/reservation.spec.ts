@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { strategies } from '../../../lib/scheduling/allocation/strategy.ts';
 import { compile } from '../../../lib/dag/compile.ts';
 import { Dag, type FunctionSpec } from '../../../lib/index.ts';
+import type { LimitRule } from '../../../lib/scheduling/resources/limits.ts';
 import { SimpleResourceTracker } from '../../../lib/scheduling/resources/resource-tracker.ts';
 import type { Command } from '../../../lib/scheduling/scheduler/commands.ts';
 import { createEstimate } from '../../../lib/scheduling/scheduler/estimate.ts';
@@ -136,8 +137,8 @@ class Machine {
   readonly #sent: { readonly batch: Batch; readonly id: string }[] = [];
   readonly commands: Command[] = [];
 
-  constructor(tracker = new SimpleResourceTracker(), nodes = [node]) {
-    this.state = createState(tracker, { batchSize: 1 });
+  constructor(tracker = new SimpleResourceTracker(), nodes = [node], limits: Readonly<Record<string, LimitRule>> = {}) {
+    this.state = createState(tracker, { batchSize: 1 }, limits);
     for (const { name, capabilities, threads } of nodes) {
       this.feed({ type: 'NodeUp', node: name, incarnation: 1, capabilities, speed: 1 });
       for (let thread = 0; thread < threads; thread++)
@@ -291,6 +292,34 @@ describe('a reservation', () => {
     expect(machine.running).toEqual(['other0', 'run1']);
     machine.submit('longer', [{ cost: { mem: 1 }, duration: 1e4, node: 'a' }]);
     expect(machine.running).toContain('longer0');
+  });
+
+  it('is dropped while its function waits behind another for a limit, which may need the node', () => {
+    const slots = { concurrency: 1, perSecond: Infinity, burst: Infinity };
+    const machine = new Machine(
+      undefined,
+      [
+        { ...node, threads: 2 },
+        { ...node, name: 'b' },
+      ],
+      { slots },
+    );
+    const uses = ['slots'];
+    machine.submit('holder', [{ uses, node: 'b' }]);
+    machine.submit('others', [
+      { cost: { mem: 1 }, duration: 100, node: 'a' },
+      { duration: 1e6, node: 'a' },
+    ]);
+    machine.submit('first', [{ uses, cost: { mem: 2 }, duration: 1e4, node: 'a' }]);
+    machine.end('holder0'); // no thread is free for what is first in line
+    machine.submit('large', [{ uses, cost: { mem: 4 }, duration: 10, node: 'a' }]);
+    expect(machine.state.reservation?.run.id).toBe('large');
+    machine.now = 100;
+    machine.end('others0');
+    expect(machine.running).toEqual(['others1', 'first0']);
+    machine.now = 1e4;
+    machine.end('first0');
+    expect(machine.running).toEqual(['others1', 'large0']);
   });
 
   it('takes back from its node what waits behind running functions of other runs', () => {
