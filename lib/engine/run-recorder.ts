@@ -1,7 +1,7 @@
 /**
- * Records what happens to a run in its journal. What happens in one turn of the event loop becomes one chunk, and while
- * a chunk is being written the next one collects. Only the end of a run, and the start of a function that is not
- * idempotent, wait until they are recorded.
+ * Records what happens to a run in its journal. What happens within a few ms becomes one chunk, and while a chunk is
+ * being written the next one collects. Only the end of a run, and the start of a function that is not idempotent, wait
+ * until they are recorded.
  */
 import { hash } from 'node:crypto';
 import { encodeChunk } from '../journal/codec.ts';
@@ -21,9 +21,13 @@ import { plainToBytes, toBytes } from './stored-values.ts';
 /** Results up to this size, in bytes, are part of the log; larger ones have their own file. */
 const maxInlineBytes = 64 * 1024;
 
-/** After a chunk that took this many ms, the next waits `restFactor` times as long, so that writing never takes over. */
-const restFactor = 4;
-const maxRestMs = 50;
+/**
+ * Between two chunks, in ms. A chunk that took long is followed by a pause that is `restFactor` times as long, so that
+ * writing takes no more than a few percent of the time of this thread. Waiting callers end a pause.
+ */
+const minRestMs = 20;
+const maxRestMs = 100;
+const restFactor = 30;
 
 /** What a run has grown by. */
 export interface Grown {
@@ -81,6 +85,11 @@ export class RunRecorder {
   #failed = 0;
   #writing: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
+  /** Ends the pause before the next chunk. */
+  #hurry: (() => void) | undefined;
+  /** How many callers wait until everything is recorded. */
+  #waiting = 0;
+  #restMs = minRestMs;
 
   constructor(parts: RecorderParts) {
     this.#pending = new PendingRecords((i) => inputsOf(this.#run, i));
@@ -192,10 +201,13 @@ export class RunRecorder {
    * @throws `JOURNAL_FAILED`, or `FENCED` when another process owns the run
    */
   async flush(): Promise<void> {
+    this.#waiting++;
+    this.#hurry?.();
     while (this.#writing !== undefined || this.#hasWork()) {
-      this.#schedule(true);
+      this.#schedule();
       await this.#writing;
     }
+    this.#waiting--;
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
@@ -215,14 +227,14 @@ export class RunRecorder {
     return this.#failure === undefined && !this.#pending.isEmpty;
   }
 
-  #schedule(isUrgent = false): void {
+  #schedule(): void {
     if (this.#writing !== undefined || !this.#hasWork()) return;
-    this.#writing = this.#writeAll(isUrgent).finally(() => (this.#writing = undefined));
+    this.#writing = this.#writeAll().finally(() => (this.#writing = undefined));
   }
 
-  async #writeAll(isUrgent: boolean): Promise<void> {
-    if (!isUrgent) await new Promise(setImmediate); // what else happens in this turn comes along
+  async #writeAll(): Promise<void> {
     while (this.#hasWork()) {
+      await this.#rest(); // what else happens until then comes along
       const begun = performance.now();
       const records = this.#pending.take();
       try {
@@ -235,10 +247,21 @@ export class RunRecorder {
         this.#parts.onFailure(error);
         return;
       }
-      if (!this.#hasWork()) return;
-      const rest = Math.min(maxRestMs, (performance.now() - begun) * restFactor);
-      await new Promise<void>((resolve) => setTimeout(resolve, rest));
+      this.#restMs = Math.min(maxRestMs, Math.max(minRestMs, (performance.now() - begun) * restFactor));
     }
+  }
+
+  /** Resolves after the pause that the last chunk needs, or as soon as a caller waits. */
+  async #rest(): Promise<void> {
+    if (this.#waiting > 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, this.#restMs);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#hurry = undefined;
   }
 
   async #write(records: RunRecord[], change: Change): Promise<void> {

@@ -201,7 +201,7 @@ export class DurableRuns {
   /** Ends what waits for other processes, and resolves when no run of the journal is under way in this one. */
   async close(): Promise<void> {
     this.#unwatch();
-    for (const wake of this.#waiters) wake();
+    this.#wake();
     await this.#taking;
     await Promise.allSettled([...this.#here.values()].map(({ ended }) => ended));
     await this.#parts.journal.close();
@@ -230,6 +230,7 @@ export class DurableRuns {
     });
     ended.catch(() => {});
     this.#here.set(ids.runId, { json, ids, ended });
+    this.#wake(); // callers that wait for this run find it here
     return ended;
   }
 
@@ -366,8 +367,12 @@ export class DurableRuns {
     });
   }
 
-  #onChange(): void {
+  #wake(): void {
     for (const wake of this.#waiters) wake();
+  }
+
+  #onChange(): void {
+    this.#wake();
     if (this.#parts.closing()) return;
     if (this.#here.size > 0) void this.#endCancelled();
     if (this.#parts.orchestrate || this.#wanted.size > 0) this.#takeUp();

@@ -36,7 +36,7 @@ const busyTimeoutMs = 5000;
 /** How often a watcher looks without a sign of a change, in ms: the death of an owner changes no file. */
 const watchIntervalMs = 1000;
 
-/** Changes within this many ms are one to a watcher, among them those of this process. */
+/** Changes within this many ms are one to a watcher. */
 const watchDelayMs = 25;
 
 interface Row {
@@ -237,17 +237,21 @@ export class SqliteJournal implements Journal {
 
   watch(listener: () => void): () => void {
     let isDue = false;
-    const call = (): void => {
+    let seen = this.#othersVersion();
+    const look = (): void => {
       if (isDue) return;
       isDue = true; // many writes at once are one change
       setTimeout(() => {
         isDue = false;
+        const version = this.#othersVersion();
+        if (version === seen) return;
+        seen = version;
         listener();
       }, watchDelayMs).unref();
     };
-    const timer = setInterval(call, watchIntervalMs).unref();
+    const timer = setInterval(listener, watchIntervalMs).unref();
     const watcher = watch(this.#options.path, { persistent: false }, (_, file) => {
-      if (file !== 'journal.db-shm') call();
+      if (file !== 'journal.db-shm') look();
     });
     watcher.on('error', () => {}); // the timer goes on
     return () => {
@@ -286,6 +290,12 @@ export class SqliteJournal implements Journal {
     this.#statements.clear();
     this.#database.close();
     this.#lock.release();
+  }
+
+  /** A number that changes with each write of another process, and not with those of this one; NaN once closed. */
+  #othersVersion(): number {
+    if (!this.#database.isOpen) return NaN;
+    return Number(this.#statements.of('PRAGMA data_version').get()!['data_version']);
   }
 
   #row(runId: string): Row | undefined {

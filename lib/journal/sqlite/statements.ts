@@ -28,10 +28,10 @@ export class Statements {
 
   /** One transaction. Nothing of it remains when it throws. */
   write<Value>(work: () => Value): Value {
-    this.#database.exec('BEGIN IMMEDIATE');
+    this.run('BEGIN IMMEDIATE');
     try {
       const value = work();
-      this.#database.exec('COMMIT');
+      this.run('COMMIT');
       return value;
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
