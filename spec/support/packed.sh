@@ -98,9 +98,14 @@ const handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 
 console.log(await handoff.run(dag('bundled', { sum: t.total(t.load()) })));
 await handoff.stop();
 JS
-"$repo/node_modules/.bin/rolldown" bundled.mjs ../jobs/index.js --platform node --external handoffjs,handoffjs/task --dir out --log-level warn
+"$repo/node_modules/.bin/rolldown" bundled.mjs ../jobs/index.js --platform node --external handoffjs --external handoffjs/task --dir out --log-level warn
 echo '{ "type": "module" }' > out/package.json
 test "$("$node" out/bundled.js)" = '{ sum: 6 }'
+# Threads need the files of the package: a bundle that has swallowed it says what to do.
+"$repo/node_modules/.bin/rolldown" bundled.mjs --platform node --external pg --external /^@/ --dir swallowed --log-level silent
+echo '{ "type": "module" }' > swallowed/package.json
+if "$node" swallowed/bundled.js 2> swallowed/errors; then echo 'a bundle of the whole runs'; exit 1; fi
+grep -q 'leave the package external' swallowed/errors || { cat swallowed/errors; exit 1; }
 cd "$folder"
 
 cat > typed.ts <<'TS'

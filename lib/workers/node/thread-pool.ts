@@ -11,7 +11,8 @@ import { moduleUrl } from '../../core/package-files.ts';
 import { programWords } from './program.ts';
 import { type Control, type Output, type PreloadedModule, type ServeOptions, slotsFor } from './wire.ts';
 
-const entry = moduleUrl('workers/node/worker/serve').href;
+/** The module that each thread loads. */
+export const threadEntry = moduleUrl('workers/node/worker/serve').href;
 
 export interface NodeSettings {
   readonly name: string;
@@ -113,7 +114,7 @@ export class ThreadPool {
     const heapMb = heapLimit(settings.capabilities['memory']);
     this.#settings = settings;
     this.#piscina = new Piscina<ServeOptions, void>({
-      filename: entry,
+      filename: threadEntry,
       name: 'serve',
       minThreads: threads,
       maxThreads: Math.max(threads, maxThreads),

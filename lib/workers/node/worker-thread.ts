@@ -1,4 +1,6 @@
 /** One thread as its node sees it: the batches it has received, and what it reports. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import type { ErrorWire } from '../../core/error-wire.ts';
 import { type Exit, type Running } from '../supervision/child.ts';
@@ -11,7 +13,7 @@ import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
 import type { FileMark } from '../code/file-mark.ts';
 import { importTooSlow } from '../code/module-error.ts';
 import type { Answer, BatchReport, Importing, ThreadEvents, OutgoingBatch } from './thread-messages.ts';
-import type { PoolThread, ThreadExit, ThreadPool } from './thread-pool.ts';
+import { type PoolThread, threadEntry, type ThreadExit, type ThreadPool } from './thread-pool.ts';
 import { ProgramRing } from './program.ts';
 import {
   BatchFlag,
@@ -25,6 +27,14 @@ import {
   takeBackLast,
   ToThread,
 } from './wire.ts';
+
+/** A bundler moves this code, but leaves the file behind that threads load. */
+function whyNotReady(): string {
+  const file = fileURLToPath(threadEntry);
+  return existsSync(file)
+    ? 'See the output of the process for why.'
+    : `Its code is missing: there is no ${file}. If a bundler has put handoffjs into another file, leave the package external: --external handoffjs.`;
+}
 
 interface Outstanding {
   readonly slot: number;
@@ -115,7 +125,7 @@ export class WorkerThread implements Running {
     const { error } = await thread.exited;
     throw new HandoffError(
       'WORKER_CRASHED',
-      'A worker thread ended before it was ready. See the output of the process for why.',
+      `A worker thread ended before it was ready. ${whyNotReady()}`,
       { cause: error },
     );
   }
