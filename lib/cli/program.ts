@@ -249,7 +249,7 @@ function repeated(option: Option): Option {
 const { start, node, execute, plan: planning, tcp, nats, dashboard: page } = options;
 
 const beside = optionFlag('--dashboard [port]', start.dashboard, {
-  more: 'default port: 7430; 0: any free port',
+  more: 'until the command ends; default port: 7430; 0: any free port',
   otherwise: '',
 });
 

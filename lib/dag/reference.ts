@@ -83,7 +83,10 @@ export function tasks<Module>(module: URL | string, options: TasksOptions = {}):
 export function fromSource<Fn extends AnyFunction>(fn: Fn): Task<Fn> {
   const source = typeof fn === 'function' ? Function.prototype.toString.call(fn) : '';
   if (source === '' || /\{\s*\[native code\]\s*\}\s*$/.test(source)) {
-    throw new HandoffError('INVALID_FUNCTION', `fromSource() takes a function with source text, got ${describe(fn)}.`);
+    throw new HandoffError(
+      'INVALID_FUNCTION',
+      `fromSource() takes a function with source text, got ${describe(fn)}. Pass one that is written in JavaScript, not a bound or built-in one.`,
+    );
   }
   return callable({ source, name: fn.name || 'anonymous' }) as Task<Fn>;
 }

@@ -42,7 +42,7 @@ describe('arguments of the module', () => {
     expect(stderr).toContain(message);
   });
 
-  it('may be as many as there are where the function takes them all', async () => {
+  it('may be any number for a function with rest parameters', async () => {
     expect(await processes.run(['run', 'rest.ts', ...quiet, '--', '1', '2', '3'])).toMatchObject({
       code: 0,
       stdout: 'a: 4\n',
@@ -73,7 +73,7 @@ describe('handoff run', () => {
     );
   });
 
-  it('with --failure-policy continue prints the results that there are, and what failed', async () => {
+  it('with --failure-policy continue prints the results of what succeeded and the failures', async () => {
     const { code, stdout, stderr } = await processes.run([
       'run',
       'mixed.ts',
@@ -95,7 +95,7 @@ describe('handoff run', () => {
     expect(stderr).toContain('FUNCTION_FAILED');
   });
 
-  it('runs no more functions at once than --max-concurrency says', async () => {
+  it('limits the functions that run at once to --max-concurrency', async () => {
     const summary = join(processes.folder, 'one.json');
     expect(
       (
@@ -130,7 +130,7 @@ describe('handoff run', () => {
 });
 
 describe('handoff plan', () => {
-  it('tells the durations that it assumes from those that it knows', async () => {
+  it('marks assumed durations as assumed', async () => {
     const { code, stdout } = await processes.run(['plan', 'struct.ts', '--nodes', 'n:cpu=1']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^function +node +start ms +finish ms +duration$/m);
@@ -144,7 +144,7 @@ describe('handoff plan', () => {
 
 describe('handoff graph', () => {
   it.each([[['--join', '127.0.0.1:1']], [['--secret-file', 'x']], [['--nodes', 'a']]])(
-    'refuses %s without --plan, as it would do nothing',
+    'refuses %s without --plan, because it would have no effect',
     async (flags) => {
       const { code, stderr } = await processes.run(['graph', 'struct.ts', ...flags]);
       expect({ code, stderr }).toEqual({ code: 2, stderr: `${flags[0]} has no effect without --plan. Add --plan.\n` });

@@ -19,7 +19,7 @@ const ran = (): string[] => (existsSync(marks) ? readFileSync(marks, 'utf8').tri
 const run = (...flags: string[]) => ['run', file, marks, join(folder, 'gate'), '--no-progress', ...flags];
 
 describe('handoff run --cache', () => {
-  it.each([['--cache-dir'], ['--journal']])('says how much came from the cache, which stands in %s', async (flag) => {
+  it.each([['--cache-dir'], ['--journal']])('says how much came from the cache in %s', async (flag) => {
     const where = [flag, join(folder, 'cache')];
     const first = await cli(...run('--cache', ...where));
     expect(first).toMatchObject({ code: 0, stdout: 'last: 2\n', stderr: '0 of 2 cached\n' });
@@ -36,7 +36,7 @@ describe('handoff run --cache', () => {
     expect((await cli(...run('--cache', ...where))).stderr).toBe('0 of 2 cached\n');
   });
 
-  it('keeps results for others before it ends, even when it is killed afterwards', async () => {
+  it('keeps results for other runs before it ends, even if it is killed afterwards', async () => {
     const where = ['--cache-dir', join(folder, 'cache')];
     const waiting = join(folder, 'waiting');
     const first = startCli('run', file, marks, waiting, '--no-progress', '--log', 'none', '--cache', ...where);

@@ -28,7 +28,7 @@ describe('handoff run --join', () => {
     expect(stderr).toMatch(/8 functions in .* on a \(8\)/);
   });
 
-  it('traces what ran where on which host, and tells how much went from one to another', async () => {
+  it('traces which function ran on which host, and counts the bytes moved between hosts', async () => {
     const a = await processes.node('a');
     const b = await processes.node('b', { args: ['--join', a.address] });
     await a.said('node b is up');
@@ -137,7 +137,7 @@ describe('handoff run --join', () => {
 });
 
 describe('Ctrl-C of handoff run --join', () => {
-  it('lets the functions finish that run elsewhere, starts no other, and leaves', async () => {
+  it('lets functions that run on other hosts finish, starts no more, and leaves the cluster', async () => {
     const a = await processes.node('a');
     const run = processes.start(['run', 'held.ts', '--join', a.address, '--', join(processes.folder, 'released')]);
     await a.said('held runs');

@@ -44,7 +44,7 @@ describe('merge', () => {
     });
   });
 
-  it('gives who joins to run a DAG neither nodes nor a port, unless flags say so', () => {
+  it('gives a host that only runs a DAG neither nodes nor a port, unless flags do', () => {
     const transport = { type: 'tcp', join: ['c:1'], secret: 'of the file', drainTimeout: 9 };
     expect(merge({}, tcp({ advertise: 'e:5' }), config, 'orchestrator')).toEqual({
       nodes: [],
@@ -110,7 +110,7 @@ describe('merge, with a NATS server', () => {
     });
   });
 
-  it('gives way to --join, and hosts meet in one way only', () => {
+  it('lets flags choose between --join and NATS, and refuses both at once', () => {
     expect(merge({ join: ['f:1'] }, tcp(), config, 'visitor').transport).toEqual({ type: 'tcp', join: ['f:1'] });
     expect(merge({ nats: ['f:1'] }, tcp({ join: ['e:1'] }), {}, 'visitor').transport).toEqual({
       type: 'nats',

@@ -43,7 +43,7 @@ describe('handoff dashboard', () => {
     await stream.closed;
   });
 
-  it('takes its token from the environment or a file, and says it nowhere', async () => {
+  it('takes its token from the environment or a file, and never prints it', async () => {
     const a = await processes.node('a');
     const token = 'long-and-random';
     const file = processes.write('token', `${token}\n`);
@@ -75,7 +75,7 @@ describe('handoff dashboard', () => {
     expect(stderr).toContain(mention);
   });
 
-  it('needs to know whom to ask', async () => {
+  it('refuses to start without a host to join', async () => {
     const { code, stderr } = await processes.run(['dashboard']);
     expect(code).toBe(2);
     expect(stderr).toContain('--join HOST:PORT or --nats URL is missing');
@@ -83,7 +83,7 @@ describe('handoff dashboard', () => {
 });
 
 describe('--dashboard', () => {
-  it('of a node shows it while it is there', async () => {
+  it('of a node shows the node until it stops', async () => {
     const node = processes.start([
       'node',
       '--listen',
@@ -103,7 +103,7 @@ describe('--dashboard', () => {
     expect((await node.finished).code).toBe(143);
   });
 
-  it('of a run says where it is, and that a port is taken', async () => {
+  it('of a run prints its address, and refuses a port in use', async () => {
     const done = processes.write('open', '');
     const { code, stderr } = await processes.run([
       'run',
@@ -142,7 +142,7 @@ describe('--dashboard', () => {
     }
   });
 
-  it('is that of the configuration only where that describes the host', async () => {
+  it('is taken from the configuration file only by handoff node', async () => {
     processes.write(
       'with-dashboard.mjs',
       "export default { nodes: [{ name: 'a', capabilities: { cpu: 1 } }], dashboard: { port: 0 } };",

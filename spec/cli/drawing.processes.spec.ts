@@ -120,7 +120,7 @@ describe('handoff graph', () => {
     expect(stdout).toContain(mention);
   });
 
-  it.each(['mermaid', 'dot', 'svg'])('draws names without what would move a cursor, as %s', async (format) => {
+  it.each(['mermaid', 'dot', 'svg'])('draws names without control characters, as %s', async (format) => {
     const { stdout } = await cli('graph', fixture('control-characters.ts'), '--format', format);
     // eslint-disable-next-line no-control-regex -- just those
     expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);

@@ -74,7 +74,7 @@ describe('wrong usage', () => {
     },
   );
 
-  it('a run that is not there is named', async () => {
+  it('names a run that does not exist', async () => {
     await cli('submit', fixture('durable.ts'), marks, gate, ...journal);
     expect(await cli('show', 'x', ...journal)).toMatchObject({
       code: 2,

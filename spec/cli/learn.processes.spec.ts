@@ -23,7 +23,7 @@ function learned(name: string): { readonly mean: number; readonly count: number 
 }
 
 describe('--cost-model', () => {
-  it('keeps what runs show of functions, run by run, and has plans go by it', async () => {
+  it('keeps the durations that runs measure, and plans use them', async () => {
     const run = (): ReturnType<typeof cli> => cli('run', fixture('pipeline.ts'), '--cost-model', file, '--no-progress');
     expect(await run()).toMatchObject({ code: 0, stdout: "sum: 6\nmap: Map(1) { 'big' => 10n }\n", stderr: '' });
     expect(learned('double').count).toBe(3);
@@ -35,7 +35,7 @@ describe('--cost-model', () => {
     expect(finish - start).toBeCloseTo(learned('double').mean, 9);
   });
 
-  it('refuses a file of something else, and leaves it', async () => {
+  it('refuses a file with other content, and keeps it', async () => {
     const other = join(folder, 'other.json');
     writeFileSync(other, '{}');
     const { code, stdout, stderr } = await cli('run', fixture('pipeline.ts'), '--cost-model', other, '--no-progress');

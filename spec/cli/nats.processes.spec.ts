@@ -48,7 +48,7 @@ describeNats('the command at a NATS server', () => {
     await b.said('node a is down');
   });
 
-  it('says why it cannot take part, without what is secret', async () => {
+  it('says why it cannot join, without showing secrets', async () => {
     const wrong = await processes.run(['nodes', ...at('cli-2').map((each) => (each === 'pass' ? 'wrong' : each))]);
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain('the NATS server at');

@@ -8,7 +8,7 @@ import { clusterFiles, Processes } from './processes.ts';
 const processes = new Processes(clusterFiles);
 
 describe('handoff node', () => {
-  it('tells where it listens and what it has: people on stderr, programs on stdout', async () => {
+  it('prints its address and nodes: as text on stderr, as JSON on stdout', async () => {
     const node = processes.start([
       'node',
       '--listen',
@@ -44,7 +44,7 @@ describe('handoff node', () => {
     await a.said('node b is down');
   });
 
-  it('names nodes of others without what would move a cursor', async () => {
+  it("prints the names of other hosts' nodes without control characters", async () => {
     const a = await processes.node('a');
     const b = await processes.node('b\u001b[2J\nforged', { args: ['--join', a.address], capabilities: 'c\u001bpu=1' });
     await a.said('node b\ufffd[2J\ufffdforged is up: c\ufffdpu 1\n');
@@ -56,7 +56,7 @@ describe('handoff node', () => {
     await a.said('node b\ufffd[2J\ufffdforged is down');
   });
 
-  it('goes on without those who do not answer, says so, and finds them when they come', async () => {
+  it('starts although a host to join does not answer, says so, and finds it when it comes', async () => {
     processes.write('impatient.mjs', "export default { transport: { type: 'tcp', joinTimeout: 100 } };");
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -68,7 +68,7 @@ describe('handoff node', () => {
     await a.said('node b is up: cpu 1');
   });
 
-  it('drains on SIGTERM: what runs here finishes, and the run gives what it would have given', async () => {
+  it('drains on SIGTERM: functions that run here finish, and the run succeeds', async () => {
     const gate = join(processes.folder, 'drained');
     const a = await processes.node('a');
     await processes.node('b', { args: ['--join', a.address] });
@@ -99,7 +99,7 @@ describe('handoff node', () => {
     await run.finished;
   });
 
-  it('finds everybody by one of them', async () => {
+  it('finds all hosts by joining one', async () => {
     const a = await processes.node('a');
     const b = await processes.node('b', { args: ['--join', a.address] });
     const c = await processes.node('c', { args: ['--join', b.address] });
@@ -247,7 +247,7 @@ describe('handoff node refuses', () => {
 });
 
 describe('handoff nodes', () => {
-  it('prints a table, with a nought for what a node does not have', async () => {
+  it('prints a table, with 0 for a resource that a node lacks', async () => {
     const a = await processes.node('a', { capabilities: 'cpu=2,memory=4000' });
     const box = await processes.node('gpu-box', { args: ['--join', a.address], capabilities: 'cpu=1,gpu=1' });
     const { code, stdout, stderr } = await processes.run(['nodes', '--join', a.address]);
@@ -265,7 +265,7 @@ describe('handoff nodes', () => {
     await a.said('node gpu-box is up');
   });
 
-  it('needs to know whom to ask', async () => {
+  it('refuses to start without a host to join', async () => {
     const { code, stderr } = await processes.run(['nodes']);
     expect(code).toBe(2);
     expect(stderr).toContain('--join HOST:PORT or --nats URL is missing');

@@ -5,14 +5,14 @@ import { parseNodes } from '../../lib/cli/nodes.ts';
 import { cli } from '../support/cli.ts';
 
 describe('handoff', () => {
-  it('tells what there is, with examples and exit codes', async () => {
+  it('lists commands, examples and exit codes in its help', async () => {
     const { code, stdout } = await cli('--help');
     expect(code).toBe(0);
     for (const mention of ['run', 'plan', 'graph', 'plot', 'Examples:', 'Exit codes:', '130'])
       expect(stdout).toContain(mention);
   });
 
-  it('tells its version', async () => {
+  it('prints its version', async () => {
     expect((await cli('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
@@ -38,7 +38,7 @@ describe('--nodes', () => {
 });
 
 describe('output', () => {
-  it('knows values that JSON does not', () => {
+  it('writes values that JSON lacks as JSON', () => {
     expect(
       JSON.parse(
         toJson({
@@ -112,12 +112,12 @@ describe('output', () => {
     ).toBe('name  on\n日本  a\n👩‍👩‍👧    b\ne\u0301e    c');
   });
 
-  it('shows names without what would turn round what follows', () => {
+  it('shows names without characters that reverse the text after them', () => {
     expect(printable('a\u202eb\u2066c\u200fd\u2028')).toBe('a\ufffdb\ufffdc\ufffdd\ufffd');
     expect(printable('👩‍👩‍👧 שלום')).toBe('👩‍👩‍👧 שלום');
   });
 
-  it('tells bytes in a unit that can be read', () => {
+  it('formats bytes in a readable unit', () => {
     expect([0, 999, 2048, 5 * 2 ** 20, 1.5 * 2 ** 30].map(formatBytes)).toEqual([
       '0 B',
       '999 B',
@@ -127,13 +127,13 @@ describe('output', () => {
     ]);
   });
 
-  it('shows messages without it, in one line or in lines that cannot be mistaken for other messages', () => {
+  it('shows messages without control characters, in one line or in indented lines', () => {
     const message = 'a\u001b[31mb\u001b[0m\r\n\n\tc\u0007';
     expect(printableLine(message)).toBe('ab c\ufffd');
     expect(printableLines(message)).toBe('ab\n  \n    c\ufffd');
   });
 
-  it('shows names without what would move the cursor', () => {
+  it('shows names without control characters', () => {
     expect(printable('a\u001b[2Jb\nü')).toBe('a\ufffd[2Jb\ufffdü');
   });
 });

@@ -98,7 +98,7 @@ describe('results that cannot be written', () => {
     expect(code).toBe(1);
   });
 
-  it('keep neither the files from being written nor what went wrong from being said', async () => {
+  it('do not stop the files from being written, nor the error from being printed', async () => {
     const { code, stderr } = await shell(
       'exec "$@" > /dev/full',
       'run',
@@ -113,7 +113,7 @@ describe('results that cannot be written', () => {
     expect(JSON.parse(readFileSync(join(processes.folder, 'beside.json'), 'utf8'))).toMatchObject({ ok: true });
   });
 
-  it('are no error where the reader has seen enough, and the files are written', async () => {
+  it('are no error when the reader closes the pipe early, and the files are written', async () => {
     const { code, stdout, stderr } = await shell(
       'set -o pipefail; "$@" | head -c 2',
       'run',
@@ -147,7 +147,7 @@ describe('stdout', () => {
     ['run', ['run', 'dag.ts', '--no-progress', '--json']],
     ['plan', ['plan', 'dag.ts', '--json']],
     ['graph', ['graph', 'dag.ts', '--format', 'json']],
-  ])('has nothing of what the module of the DAG prints, for %s', async (_, args) => {
+  ])('holds nothing that the module of the DAG prints, for %s', async (_, args) => {
     const { stdout, stderr } = await processes.run(args);
     expect(() => void JSON.parse(stdout)).not.toThrow();
     expect(stderr).toContain('said by the module\n');
@@ -218,7 +218,7 @@ describe('an output file that cannot be written', () => {
     expect(readdirSync(processes.folder)).toEqual(before);
   });
 
-  it('of what was learned does not hide that the run failed', async () => {
+  it('of learned costs does not hide that the run failed', async () => {
     // A folder that takes no new file: the size limit lets none be longer than nothing.
     const { code, stderr } = await shell(
       'ulimit -f 0; exec "$@"',
@@ -272,7 +272,7 @@ describe('an output file', () => {
   });
 
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
-    'is not begun before the run is over: %s while the module is loaded leaves none',
+    'is opened only when the run has ended: %s while the module loads leaves none',
     async (signal) => {
       const child = processes.start([
         'run',
@@ -293,7 +293,7 @@ describe('an output file', () => {
 });
 
 describe('a closed terminal (SIGHUP)', () => {
-  it('lets the functions finish that run, and the files be written', async () => {
+  it('lets running functions finish, and writes the files', async () => {
     const child = processes.start(['run', 'wait.ts', '--no-progress', '--trace', 'hung-up.json']);
     await child.said('running');
     child.kill('SIGHUP');
@@ -309,7 +309,7 @@ describe('a closed terminal (SIGHUP)', () => {
     expect(await host.finished).toMatchObject({ code: 129, stderr: expect.stringContaining('draining') as string });
   });
 
-  it('ends what ignores the first', async () => {
+  it('ends functions that ignore the first signal', async () => {
     const child = processes.start(['run', 'wait.ts', '--no-progress', '--summary', 'twice.json']);
     await child.said('running');
     child.kill('SIGHUP');

@@ -124,7 +124,7 @@ describe('the progress view on a terminal', () => {
     expect(screen.isOurs).toBe(true);
   });
 
-  it('says for how long functions run that run for long, and of which run they are that are of another', () => {
+  it('shows how long slow functions have been running, and the run of functions of other runs', () => {
     const screen = new Screen();
     const view = createProgressView(underWay(hundred), screen.stream);
     const thread = { utilization: null, heapMb: null, queue: 1 };
@@ -152,7 +152,7 @@ describe('the progress view on a terminal', () => {
   });
 
   it.each(['日本語の関数の名前', '👩‍👩‍👧‍👦👩‍👩‍👧‍👦👩‍👩‍👧‍👦👩‍👩‍👧‍👦👩‍👩‍👧‍👦', 'e\u0301'.repeat(30), '🇪🇺🇩🇪🇫🇷🇪🇸🇮🇹🇵🇹'])(
-    'fits into 40 columns with names of %s, none of which is cut within a character',
+    'fits into 40 columns with names of %s, and cuts none within a character',
     (name) => {
       const screen = new Screen({ columns: 40 });
       const record = underWay([{ id: name, name }]);
@@ -170,7 +170,7 @@ describe('the progress view on a terminal', () => {
     },
   );
 
-  it('puts what others write meanwhile above it, whole lines at a time', () => {
+  it('moves other output above itself, in whole lines', () => {
     const screen = new Screen();
     const view = createProgressView(underWay(hundred), screen.stream);
     screen.stream.write('one\ntw');
@@ -189,7 +189,7 @@ describe('the progress view on a terminal', () => {
     expect(screen.lines[0]).toMatch(/0\/2 · 1 failed · .* · 2 retried/);
   });
 
-  it('never hides the cursor, and has no colours where none are wanted', () => {
+  it('never hides the cursor, and writes no colours to a stream without colours', () => {
     const screen = new Screen();
     const view = createProgressView(underWay(hundred), screen.stream);
     view.nodes([node('\u001b[2Jevil', ['f30'])]);
@@ -199,7 +199,7 @@ describe('the progress view on a terminal', () => {
     expect([...screen.written.matchAll(moves)].map(([, , final]) => final)).not.toContain('m');
   });
 
-  it('says plain lines on a terminal that cannot move its cursor', () => {
+  it('prints plain lines on a terminal that cannot move its cursor', () => {
     const before = process.env['TERM'];
     process.env['TERM'] = 'dumb';
     try {
@@ -213,7 +213,7 @@ describe('the progress view on a terminal', () => {
   });
 });
 
-it('the progress view says what keeps a run from beginning, and for how long', () => {
+it('the progress view shows why a run has not started, and for how long', () => {
   const screen = new Screen();
   const record = underWay(hundred);
   const { startedAt } = record;
@@ -254,7 +254,7 @@ describe('the progress view elsewhere', () => {
     view.close();
   };
 
-  it('says a line for each function of a small DAG, and why attempts failed', () => {
+  it('prints a line for each function of a small DAG, and why attempts failed', () => {
     const screen = new Screen({ isTTY: false });
     told(
       screen,
@@ -282,7 +282,7 @@ describe('the progress view elsewhere', () => {
     );
   });
 
-  it('says names and errors in one line, without what would move a cursor', () => {
+  it('prints names and errors in one line, without control characters', () => {
     const screen = new Screen({ isTTY: false });
     const id = 'a\u001b[2J\n[2/2] b';
     const at = { runId: 'd', dagId: 'd', at: origin, functionId: id, node: 'n\r', attempt: 1 };
@@ -301,7 +301,7 @@ describe('the progress view elsewhere', () => {
     );
   });
 
-  it('says how far it is, at most once a second, of a large DAG', () => {
+  it('prints the progress of a large DAG at most once a second', () => {
     const screen = new Screen({ isTTY: false });
     told(
       screen,
@@ -352,19 +352,19 @@ describe('--log', () => {
     { ...log('c'), runId: 'another' } as HandoffEvent,
   ];
 
-  it('stream says it as it comes', () => {
+  it('stream prints output as it comes', () => {
     expect(said('stream', events)).toEqual(['a: x { n: 1 }', 'b: two\nb: lines', 'a: y', '--']);
   });
 
-  it('grouped says all of a function together when it has ended, and the rest at the end', () => {
+  it('grouped prints the output of a function when it has ended, and the rest at the end', () => {
     expect(said('grouped', events)).toEqual(['a: x { n: 1 }\na: y', '--', 'b: two\nb: lines']);
   });
 
-  it('says who said it without what would move a cursor', () => {
+  it('names the function of each line without control characters', () => {
     expect(said('stream', [log('a\u001b[2J\nb', 'x')])).toEqual(['a\ufffd[2J\ufffdb: x', '--']);
   });
 
-  it('none says nothing', () => {
+  it('none prints nothing', () => {
     expect(said('none', events)).toEqual(['--']);
   });
 });
@@ -391,7 +391,7 @@ describeWith('the command script of Linux (Debian: apt-get install bsdutils)', h
         '/dev/null',
       ]);
 
-    it('ends with the bar full, what the run came to, and the cursor to be seen', async () => {
+    it('ends with a full bar, the summary of the run, and a visible cursor', async () => {
       const { code, stdout } = await onTerminal(40, 'run', fixture('pipeline.ts')).finished;
       expect(code).toBe(0);
       expect(stripVTControlCharacters(stdout)).toContain('8/8');
@@ -399,7 +399,7 @@ describeWith('the command script of Linux (Debian: apt-get install bsdutils)', h
       expect(stdout.lastIndexOf('\u001b[?25l')).toBe(-1);
     });
 
-    it('leaves a whole terminal behind when Ctrl-C comes twice in the middle', async () => {
+    it('restores the terminal after Ctrl-C twice in the middle', async () => {
       const child = onTerminal(80, 'run', fixture('slow.ts'));
       await child.printed('slow#1: running');
       child.write('\u0003');

@@ -5,10 +5,10 @@ import { timestamp } from '../../lib/events/events.ts';
 import { ProgressMeter } from '../../lib/report/progress.ts';
 import { dagOf, t, twoNodes, useHandoff } from '../support/handoff.ts';
 
-describe('what is left of a run', () => {
+describe('the remaining time of a run', () => {
   const handoff = useHandoff({ nodes: twoNodes }, { learns: true });
 
-  it('is estimated from its start by what was learned of its functions before', async () => {
+  it('is estimated from its start by learned durations', async () => {
     const dag = dagOf(
       { id: 'first', code: t.later, extraArgs: [20, 1] },
       { id: 'second', code: t.later, extraArgs: [20, 2] },

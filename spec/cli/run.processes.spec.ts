@@ -27,7 +27,7 @@ describe('handoff run', () => {
     expect(stderr).not.toContain('\u001b');
   });
 
-  it('prints what no function depends on, of a plain DAG', async () => {
+  it('prints the results of functions without dependents, for a plain DAG', async () => {
     const { code, stdout } = await cli('run', fixture('struct.ts'), '--no-progress');
     expect(code).toBe(0);
     expect(stdout).toBe('b: 2\nc: 2\n');
@@ -65,14 +65,14 @@ describe('handoff run', () => {
     expect(stderr).toContain('chatty#1: logged { n: 1 }');
   });
 
-  it('says of each line that functions log or print which function it is from', async () => {
+  it('prefixes each line that a function logs or prints with the function', async () => {
     const { stderr } = await cli('run', fixture('printing.ts'), '--no-progress');
     expect(stderr).toBe(
       'chatty#1: printed by the function\nchatty#1: written by the function\nchatty#1: logged { n: 1 }\n',
     );
   });
 
-  it('with --log grouped says all of a function together, though functions run at the same time', async () => {
+  it('with --log grouped prints the lines of a function together, although functions run at the same time', async () => {
     const { code, stderr } = await cli(
       'run',
       fixture('alternating.ts'),
@@ -93,7 +93,7 @@ describe('handoff run', () => {
     );
   });
 
-  it('with --log none says nothing that functions log or print', async () => {
+  it('with --log none prints nothing that functions log or print', async () => {
     expect(await cli('run', fixture('printing.ts'), '--no-progress', '--log', 'none')).toMatchObject({
       code: 0,
       stdout: 'the result\n',
@@ -121,7 +121,7 @@ describe('handoff run', () => {
     else expect(stderr).toMatch(/^fails.\[2J.forged.1A failed on n.\[2J.forged, trying again: message forged.?$/m);
   });
 
-  it('prints its results even if its progress is not read', async () => {
+  it('prints its results even if stderr is closed', async () => {
     const child = startCli('run', fixture('pipeline.ts'));
     child.closeStderr();
     expect(await child.finished).toMatchObject({ code: 0, stdout: "sum: 6\nmap: Map(1) { 'big' => 10n }\n" });
@@ -191,7 +191,7 @@ describe('handoff run', () => {
     );
   });
 
-  it('tells on stderr what the run came to', async () => {
+  it('prints a summary of the run on stderr', async () => {
     const { stderr } = await cli('run', fixture('struct.ts'), '--nodes', 'n:cpu=2,threads=2');
     expect(stderr).toMatch(/^3 functions in .* on n \(3\) · \d+ % of 2 threads used$/m);
     expect(stderr).toMatch(/^Critical path: \d functions? that ran .* in between$/m);
@@ -239,7 +239,7 @@ describe('handoff run', () => {
     const named = (name: string): string[] => flags.map((flag) => join(folder, `${name}-${flag}`));
     const asked = (paths: readonly string[]): string[] => flags.flatMap((flag, k) => [`--${flag}`, paths[k]!]);
 
-    it('leaves no files but a summary that says so', async () => {
+    it('leaves no files but a summary with the error', async () => {
       const paths = named('refused');
       const { code, stderr } = await cli('run', fixture('struct.ts'), '--nodes', 'a:memory=1', ...asked(paths));
       expect(code).toBe(2);
@@ -258,7 +258,7 @@ describe('handoff run', () => {
       expect(paths.filter((path) => existsSync(path))).toEqual([]);
     });
 
-    it('leaves none of those that could be written when another could not', async () => {
+    it('leaves no file when one of them cannot be written', async () => {
       const [trace] = named('half');
       expect(
         (await cli('run', fixture('struct.ts'), '--trace', trace!, '--report', join(folder, 'no such folder', 'x')))
@@ -267,7 +267,7 @@ describe('handoff run', () => {
       expect(existsSync(trace!)).toBe(false);
     });
 
-    it('leaves files of before as they are, and says that they are', async () => {
+    it('keeps existing files, and says so', async () => {
       const paths = named('old');
       for (const path of paths) writeFileSync(path, 'old');
       const { stderr } = await cli('run', fixture('struct.ts'), '--nodes', 'a:memory=1', ...asked(paths));
@@ -277,7 +277,7 @@ describe('handoff run', () => {
       expect([0, 2].map((k) => readFileSync(paths[k]!, 'utf8'))).toEqual(['old', 'old']);
     });
 
-    it('stops what it had started when it cannot look at the DAG', async () => {
+    it('stops the nodes that it started when the DAG cannot be read', async () => {
       const start = vi.spyOn(Handoff, 'start');
       await expect(run(fixture('odd.ts'), [], { progress: true, log: 'stream' })).rejects.toThrow(
         'not to be looked at',
@@ -289,7 +289,7 @@ describe('handoff run', () => {
       expect(error).toMatchObject({ code: 'STOPPED' });
     });
 
-    it('says why without a stack, where no function is to blame', async () => {
+    it('says why without a stack, when no function caused it', async () => {
       const server = createServer().listen(0, '127.0.0.1');
       await once(server, 'listening');
       const { port } = server.address() as { port: number };
@@ -352,7 +352,7 @@ describe('handoff run', () => {
 });
 
 describe('Ctrl-C', () => {
-  it('is no reason not to write what was asked for', async () => {
+  it('still writes the requested files', async () => {
     const [trace, summary, report] = ['trace', 'summary', 'report'].map((name) =>
       join(folder, `interrupted-${name}`),
     ) as [string, string, string];
@@ -383,7 +383,7 @@ describe('Ctrl-C', () => {
     expect(readFileSync(report, 'utf8')).toContain('slow#1');
   });
 
-  it('lets the functions finish that run, starts no other, and says so', async () => {
+  it('lets running functions finish, starts no more, and says so', async () => {
     const child = startCli('run', fixture('slow.ts'), '300');
     await child.said('running');
     child.kill('SIGINT');
@@ -395,7 +395,7 @@ describe('Ctrl-C', () => {
     expect(stdout).toBe('');
   });
 
-  it('a second time ends at once, and leaves no file that holds nothing', async () => {
+  it('a second time ends at once, and leaves no empty file', async () => {
     const trace = join(folder, 'ended-at-once');
     const child = startCli('run', fixture('slow.ts'), '--trace', trace);
     await child.said('running');

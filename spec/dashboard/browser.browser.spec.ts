@@ -179,7 +179,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
       await page.locator('.trees').getByText('rest-for-one').nth(1).waitFor();
     });
 
-    it('leads from a failed run to the error with its stack and cause, by graph, by list and by picture', async () => {
+    it('leads from a failed run to the error with its stack and cause, from the graph, the list and the timeline', async () => {
       const handoff = await start();
       const page = await open(handoff.dashboard!.url);
       const graph = dagOf(
@@ -241,7 +241,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
       await page.getByRole('button', { name: 'Cancel' }).waitFor({ state: 'detached' });
     });
 
-    it('starts over, without a reload, when another server answers at its address', async () => {
+    it('starts over without a reload when another server answers at its address', async () => {
       const first = await start();
       const { url } = first.dashboard!;
       const page = await open(url);
@@ -291,7 +291,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
       expect(await page.locator('.run-list option').textContent()).toContain(image);
     });
 
-    it('is a report, from a file, of a run that is over', async () => {
+    it('shows the report of a finished run from a file', async () => {
       const handoff = await start();
       const report = createReport(overviewOf(handoff), 'told');
       await errorOf(
@@ -351,7 +351,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
       expect(await page.locator('#view:focus').count()).toBe(1);
     });
 
-    it('says of a run that is over what has not finished, and that nothing waits', async () => {
+    it('shows unfinished functions of an ended run as not finished, not as waiting', async () => {
       const handoff = await start();
       const page = await open(handoff.dashboard!.url);
       await errorOf(
@@ -379,7 +379,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
       expect(await page.content()).not.toContain('↻');
     });
 
-    it('lets no name turn round what follows', async () => {
+    it('shows names without characters that reverse the text after them', async () => {
       const handoff = await start();
       const page = await open(handoff.dashboard!.url);
       const id = 'a\u202egpj\u2067\u200f';
@@ -408,7 +408,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
     it.each([
       ['live', false],
       ['as a report', true],
-    ])('%s, has nothing that keeps people from reading it', async (_, isReport) => {
+    ])('%s, has no violations of accessibility rules', async (_, isReport) => {
       const handoff = await start();
       const report = createReport(overviewOf(handoff), 'read');
       await errorOf(
@@ -458,7 +458,7 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
       expect(found).toEqual([]);
     });
 
-    it('has room on a phone, and keeps the colours that were chosen', async () => {
+    it('fits on a phone, and keeps the chosen colours', async () => {
       const handoff = await start();
       const page = await open(handoff.dashboard!.url, { width: 360, height: 740 });
       const name = 'a_function_whose_name_is_longer_than_a_phone_is_wide_and_has_no_blank_to_break_at';

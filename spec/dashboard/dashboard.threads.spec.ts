@@ -133,7 +133,7 @@ describe('a Handoff with a dashboard', () => {
     });
   });
 
-  it('cancels a run that is under way, and says of one that is over that it is', async () => {
+  it('cancels a running run, and refuses one that has ended', async () => {
     const { handoff, url } = await start();
     const seen = new SharedArrayBuffer(8);
     const dag = dagOf(
@@ -229,7 +229,7 @@ describe('a Handoff with a dashboard', () => {
     expect(await read()).toEqual(first);
   });
 
-  it('sends a large graph in pieces, and compressed to who can read that', async () => {
+  it('sends a large graph in pieces, and compressed to readers that accept it', async () => {
     const { handoff, url } = await start();
     const gate = new Gate();
     const dag = new Dag('wide').add({ id: 'first', code: t.waitAtGate, extraArgs: [gate.memory] });
@@ -248,7 +248,7 @@ describe('a Handoff with a dashboard', () => {
     await run;
   });
 
-  it('tells Prometheus, from when it is first asked or from the start, or not at all', async () => {
+  it('serves metrics from the first request, from the start, or not at all', async () => {
     const [late, early, never] = await Promise.all([
       start(),
       start({ port: 0, metrics: true }),
@@ -269,7 +269,7 @@ describe('a Handoff with a dashboard', () => {
     expect(await ask(never.url, '/metrics')).toMatchObject({ status: 404 });
   });
 
-  it('says where it is, and that a port is taken', async () => {
+  it('has an address, and refuses a port in use', async () => {
     const { handoff, url } = await start();
     expect(handoff.dashboard).toEqual({ url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/$/) as string });
     const error = await errorOf(Handoff.start({ dashboard: { port: Number(new URL(url).port) } }));
@@ -296,7 +296,7 @@ describe('a Handoff with a dashboard', () => {
 });
 
 describe('a dashboard that fails', () => {
-  it('is started again on its port, as another server that knows what is under way and nothing else', async () => {
+  it('restarts on its port as a new server that knows only running runs', async () => {
     const source = new FakeSource();
     const restarts: HandoffEvent[] = [];
     const child = new DashboardChild(
@@ -330,7 +330,7 @@ describe('a dashboard that fails', () => {
     expect(source.listeners.size).toBe(0);
   });
 
-  it('again and again is given up, and is nothing to what it stood beside', async () => {
+  it('that fails again and again is given up, and nothing else stops', async () => {
     const source = new FakeSource();
     const child = new DashboardChild(
       { host: '127.0.0.1', port: 0, token: undefined, metrics: undefined },
@@ -352,7 +352,7 @@ describe('a dashboard that fails', () => {
 });
 
 describe('a report', () => {
-  it('holds the whole run in one file, and nothing in it ends its data early', async () => {
+  it('holds the whole run in one file, and escapes what would end its data', async () => {
     const { handoff } = await start();
     const dag = dagOf(
       { id: nasty, code: t.constant, extraArgs: [nasty] },

@@ -91,7 +91,7 @@ class Reader {
 }
 
 describe('what is read of a run', () => {
-  it('is what was recorded, whenever and in however small pieces it is read', () => {
+  it('returns what was recorded, in pieces of any size', () => {
     const step = fc.oneof(
       fc.record({
         kind: fc.constant('attempts'),
@@ -149,7 +149,7 @@ describe('what is read of a run', () => {
     );
   });
 
-  it('says how much was forgotten before it was read, and goes on after that', () => {
+  it('reports how much was dropped before it was read, and continues after it', () => {
     const history = historyOf({ rows: 3000 });
     history.record(started(chainGraph('d', 5000)));
     const run = only(history);
@@ -168,7 +168,7 @@ describe('what is read of a run', () => {
 });
 
 describe('what is kept', () => {
-  it('stays within its bounds, and what is forgotten is of the oldest runs that have ended', () => {
+  it('stays within its bounds by dropping the oldest ended runs first', () => {
     const limits = { runs: 4, functions: 120, rows: 3000, marks: 20, errors: 10, text: 6000 };
     const step = fc.oneof(
       fc.record({ kind: fc.constant('start' as const), size: fc.integer({ min: 1, max: 60 }) }),
@@ -287,7 +287,7 @@ describe('what is kept', () => {
     expect([...notes.errors.keys()]).toEqual(Array.from({ length: 1000 }, (_, i) => i));
   });
 
-  it('holds on to no error that was thrown, nor to what hangs from it', async () => {
+  it('keeps no reference to thrown errors', async () => {
     const history = historyOf();
     history.record(started(chainGraph('d', 20)));
     const refs = tellErrors(history);

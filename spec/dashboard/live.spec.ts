@@ -217,7 +217,7 @@ describe('a reader', () => {
 });
 
 describe('a slow reader', () => {
-  it('is sent nothing while it has not read, and then what is true by then', async () => {
+  it('receives nothing while it does not read, and the current state afterwards', async () => {
     const { history, connect } = setUp();
     history.record(started(chainGraph('d', 40_000)));
     const slow = connect('key', true);

@@ -75,7 +75,7 @@ describe('what is known of a run', () => {
     expect([...data.states]).toEqual([State.waiting, State.done, State.waiting, State.waiting]);
   });
 
-  it('tells failure for good from an attempt that threw, in whatever order they come', () => {
+  it('distinguishes a final failure from a failed attempt, in any order', () => {
     const data = new RunData('k', diamond);
     data.addMarks({ type: 'marks', run: 'k', from: 0, marks: [mark('failed', 0)] });
     data.addSpans(spans([0, 0, 1, 2, 3, 1, 1, 0, 3, 4, 1, 1]));
@@ -118,7 +118,7 @@ describe('what is known of a run', () => {
     expect(data.marks.length).toBe(2);
   });
 
-  it('gives a view of a function where the report holds none', () => {
+  it('shows a function that the report does not detail', () => {
     const data = new RunData('k', diamond);
     data.addSpans(spans([1, 0, 3, 4, 2, 0]));
     expect(viewFromData(data, 1)).toMatchObject({
@@ -261,7 +261,7 @@ describe('what the page makes of messages', () => {
   describe('of the time', () => {
     afterEach(() => void vi.useRealTimers());
 
-    it('goes by the clock of the server, though that of the reader is set meanwhile', () => {
+    it('uses the clock of the server, even if the clock of the reader changes', () => {
       vi.useFakeTimers({ toFake: ['Date', 'performance'] });
       const { store } = newStore();
       store.apply({ type: 'hello', version: '0', server: 's', now: 5000, isReport: false });

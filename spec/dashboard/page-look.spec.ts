@@ -37,7 +37,7 @@ describe('colours', () => {
     );
   });
 
-  it('are all different up to sixteen names, and only the last eight of those hatched', () => {
+  it('are all different up to sixteen names, the last eight of them hatched', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.string({ minLength: 1 }), { maxLength: 16 }), (names) => {
         const places = placesOf(names);

@@ -52,7 +52,7 @@ describe('the time axis', () => {
     );
   });
 
-  it('never zooms or pans to where nothing is, nor beyond what clocks can tell', () => {
+  it('never zooms or pans outside the run, nor below the resolution of clocks', () => {
     fc.assert(
       fc.property(range, finite(1e-6, 1e6), finite(-1e6, 1e6), (shown, factor, by) => {
         const next = panned(zoomed(shown, factor, shown.from, domain), by, domain);
@@ -212,7 +212,7 @@ describe('merging below a pixel', () => {
     );
   });
 
-  it('takes the name that most of the time of a pixel is of, and only a lone span keeps its identity', () => {
+  it('gives a pixel the name with most of its time, and identifies only a single span', () => {
     mergeVisible(
       track([
         [0, 0.1, 0.1, 0],
@@ -299,7 +299,7 @@ describe('what is seen of the timeline', () => {
     expect(viewport.range.to - viewport.range.from).toBeCloseTo(width);
   });
 
-  it('stays where the reader has panned to, until it is to follow or to fit again', () => {
+  it('stays where the reader has panned, until it follows or fits again', () => {
     const viewport = new Viewport();
     viewport.extend(1000);
     viewport.zoom(10, 0.5);
@@ -314,7 +314,7 @@ describe('what is seen of the timeline', () => {
     expect(viewport.range.to).toBeGreaterThan(2000);
   });
 
-  it('brings what the keyboard goes to into sight, and leaves alone what is there', () => {
+  it('scrolls to the element with the keyboard focus, unless it is visible', () => {
     const viewport = new Viewport();
     viewport.extend(1000);
     viewport.zoom(20, 0.1);
@@ -422,7 +422,7 @@ describe('the picture of a graph', () => {
     expect(lettersIn(layout.boxes[0]!.width)).toBeGreaterThanOrEqual('right'.length);
   });
 
-  it('of groups that depend on each other in a circle is laid out all the same', () => {
+  it('of groups in a cycle is laid out too', () => {
     const graph: RunGraph = {
       ...diamond,
       ids: ['a1', 'b1', 'a2'],

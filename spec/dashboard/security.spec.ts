@@ -159,7 +159,7 @@ describe('a dashboard without a token', () => {
       expect(await ask(dashboard.url, '/', { method, headers: { 'x-handoff': '1' } })).toMatchObject({ status: 405 });
   });
 
-  it('has no file but those of its page, however it is asked for', async () => {
+  it('serves no file but those of its page, whatever the path', async () => {
     const up = [
       '../',
       '..%2f',
@@ -234,7 +234,7 @@ describe('a dashboard without a token', () => {
 describe('a dashboard with a token', () => {
   const served = useDashboard(token);
 
-  it('lets in clients that know it, by a header or by a cookie that it sets', async () => {
+  it('admits clients with the token, in a header or in the cookie that it sets', async () => {
     const {
       dashboard: { url },
       run,
@@ -299,7 +299,7 @@ describe('a dashboard with a token', () => {
     expect(source.cancelled).toEqual([]);
   });
 
-  it('still refuses other sites and other names, and the token is nowhere to be seen', async () => {
+  it('still refuses other sites and host names, and never shows the token', async () => {
     const { dashboard } = served();
     const authorization = `Bearer ${token}`;
     expect(await ask(dashboard.url, '/', { headers: { authorization, origin: 'http://evil.example' } })).toMatchObject({
@@ -321,7 +321,7 @@ describe.each(['0.0.0.0', '::', '10.1.2.3', 'Build-Box.local'])('where others ca
   });
   const door = { host: listening, token, names: ['build-box'] };
 
-  it('addresses and its name are its own; names of others, which may be made to point here, are not', () => {
+  it('accepts its addresses and its own name as Host, and no other names', () => {
     if (listening === 'Build-Box.local')
       expect(checkAccess(door, 7430, visit('build-box.local:7430'))).toEqual({ kind: 'enter' });
     for (const host of ['10.1.2.3:7430', '[fe80::1]:7430', 'build-box', 'Build-Box:7430', 'localhost'])

@@ -6,7 +6,7 @@ import { origin, type Ran, recordOf } from './records.ts';
 
 const later = origin + 1000;
 
-describe('what is left of a run', () => {
+describe('the remaining time of a run', () => {
   it('is unknown before the first measurement', () => {
     expect(remainingOf(recordOf([{ id: 'a' }, { id: 'b' }]), later)).toBeUndefined();
   });

@@ -8,7 +8,7 @@ const handoff = useHandoff();
 const a = tasks<typeof import('../fixtures/actors.ts')>(new URL('../fixtures/actors.ts', import.meta.url));
 
 describe('an actor', () => {
-  it('is an instance in a thread of its own, asked by its methods', async () => {
+  it('is an instance in its own thread, called by its methods', async () => {
     const actor = await handoff().spawn(a.Counter, { args: [5] });
     expect(await actor.ask.add(2)).toBe(7);
     expect(await actor.ask.get()).toBe(7);
@@ -30,7 +30,7 @@ describe('an actor', () => {
     await actor.stop();
   });
 
-  it('does one thing at a time, in the order it was asked, also while it waits for a promise', async () => {
+  it('handles one message at a time, in order, also while a method awaits a promise', async () => {
     const actor = await handoff().spawn(a.Counter);
     const answers = await Promise.all([
       actor.ask.addLater(1, 5),
@@ -58,7 +58,7 @@ describe('an actor', () => {
     await actor.stop();
   });
 
-  it('reports to listeners what a method threw that was called by tell', async () => {
+  it('emits an event when a method called by tell throws', async () => {
     const actor = await handoff().spawn(a.Counter, { name: 'teller' });
     const heard = new Promise<HandoffEvent>((resolve) => handoff().once('actor:error', resolve));
     actor.tell.boom('unheard');
@@ -151,7 +151,7 @@ describe('an actor', () => {
     expect(await actor.exited).toEqual({ reason: 'shutdown' });
   });
 
-  it('that never yields is ended when its time to stop is over', async () => {
+  it('that never yields is terminated after its shutdown timeout', async () => {
     const actor = await handoff().spawn(a.Counter, { shutdownTimeout: 20 });
     const gate = new Gate();
     const stuck = errorOf(actor.ask.wait(gate.memory));
@@ -223,7 +223,7 @@ describe('an actor whose thread dies', () => {
       'uncaught',
       (actor: any) => actor.ask.uncaught().then(() => actor.ask.addLater(1, 10_000)),
     ],
-  ])('%s fails who waits, is started again, and answers', async (_, reason, kill) => {
+  ])('%s fails pending asks, restarts, and answers again', async (_, reason, kill) => {
     const actor = await handoff().spawn(a.Counter, { args: [5] });
     await actor.ask.add(1);
     const waiting = errorOf(kill(actor));
@@ -241,7 +241,7 @@ describe('an actor whose thread dies', () => {
     await handoff().removeNode('small');
   });
 
-  it('keeps what it knew when its class has snapshot() and restore()', async () => {
+  it('keeps its state across restarts with snapshot() and restore()', async () => {
     const actor = await handoff().spawn(a.Ledger);
     for (let i = 0; i < 10; i++) await actor.ask.add(1);
     await errorOf(actor.ask.exit(1));
@@ -279,7 +279,7 @@ describe('an actor whose thread dies', () => {
     await actor.stop();
   });
 
-  it('again and again is given up, and takes no other along', async () => {
+  it('that fails again and again is given up, and no other actor with it', async () => {
     const other = await handoff().spawn(a.Counter, { name: 'bystander' });
     const actor = await handoff().spawn(a.Counter, { maxRestarts: 2, maxSeconds: 60, name: 'frail' });
     for (let i = 0; i < 3; i++) await errorOf(actor.ask.exit(7));
@@ -328,7 +328,7 @@ describe('groups of actors', () => {
     }
   });
 
-  it('end when they fail too often, and the group above restarts them, or ends in its turn', async () => {
+  it('end when they fail too often, and the group above restarts them or ends too', async () => {
     const outer = await handoff().supervise({ maxRestarts: 1, maxSeconds: 60 });
     const inner = await outer.supervise({ name: 'inner', maxRestarts: 0, maxSeconds: 60 });
     const actor = await inner.spawn(a.Counter);
@@ -412,7 +412,7 @@ describe('functions of a DAG', () => {
 });
 
 describe('stopping', () => {
-  it('ends all actors, fails who waits, and starts no more', async () => {
+  it('ends all actors, fails pending asks, and starts no more', async () => {
     const own = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
     const actor = await own.spawn(a.Counter, { shutdownTimeout: 20 });
     const gate = new Gate();
@@ -425,7 +425,7 @@ describe('stopping', () => {
 });
 
 describe('races', () => {
-  it('two of one name: the second is refused, and the first is none the worse', async () => {
+  it('two of one name: the second is refused, and the first goes on', async () => {
     const [first, second] = await Promise.allSettled([
       handoff().spawn(a.Counter, { name: 'twin' }),
       handoff().spawn(a.Counter, { name: 'twin' }),

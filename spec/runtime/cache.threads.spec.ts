@@ -177,7 +177,7 @@ describe('a run with the cache', () => {
     expect(ran()).toEqual(['load']);
   });
 
-  it('runs again what imports a module that has changed, at whatever distance', async () => {
+  it('runs functions again whose module imports a changed module, directly or not', async () => {
     await run(chain());
     ran();
     write('deep/factor.mjs', 'export const factor = 20;\n');
@@ -188,7 +188,7 @@ describe('a run with the cache', () => {
     expect(ran()).toEqual([]);
   });
 
-  it('does not mind a change of a module that only others import', async () => {
+  it('ignores changes of modules that a function does not import', async () => {
     const { other } = tasks<{ other: Fn }>(pathToFileURL(join(folder, 'other.mjs')));
     const dag = (): Dag => chain().add({ id: 'other', code: other, args: ['total'] });
     await run(dag());
@@ -198,7 +198,7 @@ describe('a run with the cache', () => {
     expect(ran()).toEqual([]);
   });
 
-  it('tells values apart, and takes the same value wherever it comes from', async () => {
+  it('distinguishes different values, and treats equal values as equal', async () => {
     await run(dagOf(spec('a', 'total', [], [3])));
     const dag = dagOf(spec('three', 'load', [], [3]), spec('a', 'total', ['three']), spec('b', 'total', [], ['3']));
     await run(dag);
@@ -291,7 +291,7 @@ describe('a run with the cache', () => {
     }
   });
 
-  it('skips what its conditions rule out, as they were', async () => {
+  it('skips the same functions as the cached run', async () => {
     const dag = (value: number, version = 1): Dag =>
       dagOf(
         spec('value', 'load', [], [value]),
@@ -326,7 +326,7 @@ describe('a run with the cache', () => {
     expect(ran()).toEqual(['read', 'write']);
   });
 
-  it('leaves out functions that say so, and those with effects', async () => {
+  it('excludes functions with cache: false and with idempotent: false', async () => {
     const dag = (): Dag =>
       dagOf(
         spec('a', 'load', [], [1], { cache: false }),

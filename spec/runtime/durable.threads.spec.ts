@@ -50,7 +50,7 @@ function chain(last = 'mark' as 'mark' | 'failOnce', more = {}): Dag {
 const marked = (): string[] => (existsSync(marks) ? readFileSync(marks, 'utf8').trim().split('\n') : []);
 
 describe('execute with a journal', () => {
-  it('gives the recorded outcome to whoever asks again, and runs nothing', async () => {
+  it('returns the recorded outcome when it is asked for again, and runs nothing', async () => {
     const first = await start();
     const run = await first.execute(chain(), { runId: 'r' });
     expect(run).toMatchObject({ runId: 'r', results: { a: 1, b: 2, c: 3 }, allocations: { a: 'a', b: 'a', c: 'a' } });
@@ -183,7 +183,7 @@ describe('execute with a journal', () => {
     expect(marked()).toEqual(['x', 'y']);
   });
 
-  it('says so when a result was too large to be kept and its run has ended', async () => {
+  it('reports a result that was too large to be kept, after its run has ended', async () => {
     const journal = { ...(await journalOf(folder)), maxResultBytes: 1000 };
     const dag = (): Dag => new Dag('large').add({ id: 'x', code: d.large, extraArgs: [marks, 'x', 800_000] });
     const first = await start({ journal });
@@ -206,7 +206,7 @@ describe('a function that is not idempotent', () => {
   const dagOf = (more = {}): Dag =>
     new Dag('once').add({ id: 'pay', code: d.slowMark, extraArgs: [marks, 'pay', 20_000], idempotent: false, ...more });
 
-  it('does not run again when its process is gone and nobody knows whether it took effect', async () => {
+  it('does not run again when its process died and its effect is unknown', async () => {
     const store = new MemoryStore();
     const dead = new MemoryJournal(store);
     const first = await start({ journal: dead });

@@ -25,6 +25,6 @@ it('a run that is under way keeps it alive to its end', async () => {
   expect(await endOf('run')).toEqual({ code: 0, stdout: '2\n' });
 });
 
-it.each(['dashboard', 'listener', 'actor'])('it is kept alive by what others may use: %s', async (what) => {
+it.each(['dashboard', 'listener', 'actor'])('it is kept alive by what other processes may use: %s', async (what) => {
   expect((await endOf(what)).code).toBe(7);
 });

@@ -103,7 +103,7 @@ describe('stop', () => {
     expect((await running).code).toBe('STOPPED');
   });
 
-  it('lets only the functions finish that run, with drain: functions', async () => {
+  it("with drain: 'functions' lets only running functions finish", async () => {
     const handoff = await Handoff.start(small);
     const gate = new Gate();
     const running = errorOf(
@@ -120,7 +120,7 @@ describe('stop', () => {
     await stopping;
   });
 
-  it('resolves a run whose last functions were let finish', async () => {
+  it('resolves a run whose last functions finish during the drain', async () => {
     const handoff = await Handoff.start(small);
     const gate = new Gate();
     const running = handoff.execute(dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] }));
@@ -147,14 +147,14 @@ describe('stop', () => {
     await handoff[Symbol.asyncDispose]();
   });
 
-  it('fails who waits for a result', async () => {
+  it('fails pending getResult calls', async () => {
     const handoff = await Handoff.start(small);
     const waiting = errorOf(handoff.getResult('x', 'y', { timeout: 60_000 }));
     await handoff.stop();
     expect((await waiting).code).toBe('STOPPED');
   });
 
-  it('refuses whatever comes after', async () => {
+  it('refuses later calls', async () => {
     const handoff = await Handoff.start(small);
     await handoff.stop();
     for (const call of [
@@ -195,7 +195,7 @@ describe('nodes at run time', () => {
     await handoff.stop();
   });
 
-  it('that shrink fail what could now run nowhere', async () => {
+  it('that shrink fail functions that fit no node any more', async () => {
     const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 1 }] });
     const gate = new Gate();
     const running = errorOf(

@@ -68,7 +68,7 @@ describe('the threads of a node', () => {
     expect(await given({ execArgv: ['--no-warnings'] }, read)).toEqual(['--no-warnings']);
   });
 
-  it('have its resourceLimits, rather than those that its memory stands for', async () => {
+  it('have its resourceLimits, instead of those derived from its memory', async () => {
     const { limit } = tasks<{ limit(): number }>(file('tasks.js'));
     const more = { capabilities: { memory: 500 }, resourceLimits: { maxOldGenerationSizeMb: 128 } };
     expect(await given(more, limit)).toBe(128);

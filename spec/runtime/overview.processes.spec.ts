@@ -82,7 +82,7 @@ describe.each(['here', 'there'] as const)('a run of the host that is %s', (on) =
     expect(await errorOf(overview().explain(host(), runOf(wanted), 'y'))).toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  it('shows of a function where its code is and what it is called with, also when it is over, if it was told of', async () => {
+  it('shows the code and the arguments of a function, also after the end of a run that it has seen', async () => {
     const heard = await Heard.everywhere(cluster.handoff, 'run:started', 'run:finished');
     const long = 'x'.repeat(5000);
     const wanted = dagOf(
@@ -153,7 +153,7 @@ describe.each(['here', 'there'] as const)('a run of the host that is %s', (on) =
 });
 
 describe('the feed of this host alone', () => {
-  it('tells what happens here, and nothing of others', async () => {
+  it('reports events of this host only', async () => {
     const told: string[] = [];
     const all = await Heard.everywhere(cluster.handoff, 'run:finished', 'node:capabilities-changed');
     const end = overview().ownFeed.subscribe(
@@ -187,7 +187,7 @@ describe('nodes', () => {
     await run;
   });
 
-  it('are those that are there: none of a host that is gone', async () => {
+  it('exclude those of a lost host', async () => {
     const third = await startHost({ nodes: [{ name: 'c', capabilities: { cpu: 1 } }], join: [there()] });
     await until(async () => 'c' in (await cluster.handoff.discoverNodes()));
     expect((await overview().nodes()).map(({ name }) => name).toSorted()).toEqual(['a', 'b', 'c']);
@@ -218,7 +218,7 @@ describe('nodes', () => {
 });
 
 describe('trees', () => {
-  it('are those of all hosts, as each tells its own', async () => {
+  it('come from all hosts', async () => {
     const guest = await startHere({ join: [there()], deaf: true });
     const trees = await overviewOf(guest).trees();
     expect(Object.keys(trees)).toEqual(expect.arrayContaining(['local', here(), there()]));

@@ -26,7 +26,7 @@ describe('pins', () => {
 });
 
 describe('costs', () => {
-  it('send a function to the node that has as much', async () => {
+  it('send a function to a node that offers them', async () => {
     const { allocations } = await handoff().execute(
       dagOf(
         { id: 'small', code: t.one, cost: { memory: 1000 } },
@@ -59,7 +59,7 @@ describe('costs', () => {
     await handoff().execute(dagOf({ id: 'next', code: t.one, cost: { cpu: 1 } }));
   });
 
-  it('may exceed in sum what there is: functions wait for each other', async () => {
+  it('may exceed the capacity in sum: functions wait for each other', async () => {
     const functions = Array.from({ length: 12 }, (_, i) => ({
       id: `f${i}`,
       code: t.one,
@@ -98,7 +98,7 @@ describe('costs', () => {
     expect(handoff().resourcesAvailable('a', { cpu: 2 })).toBe(true);
   });
 
-  it('are let by no fraction astray', async () => {
+  it('add up exactly, fractions included', async () => {
     const functions = Array.from({ length: 30 }, (_, i) => ({
       id: `f${i}`,
       code: t.one,
@@ -131,7 +131,7 @@ describe('strategies', () => {
     expect((await running).stats.nodes).toEqual({ a: 2, b: 2 });
   });
 
-  it('an allocator of your own decides, but pins and collocation win', async () => {
+  it('a custom allocator decides, but pins and collocation win', async () => {
     const seen: string[] = [];
     const allocator: Allocator = {
       allocate(functions, capabilities) {
@@ -286,7 +286,7 @@ describe('a resource tracker of your own', () => {
     expect(error).toMatchObject({ code: 'RESOURCES_UNAVAILABLE', functionId: 'x', cause: { message: 'out of order' } });
   });
 
-  it('that throws when it is given back a claim ends the run, and only that', async () => {
+  it('that throws at a release ends only that run', async () => {
     const { Handoff, SimpleResourceTracker } = await import('../../lib/index.ts');
     class Greedy extends SimpleResourceTracker {
       override release(): void {

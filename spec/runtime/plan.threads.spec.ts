@@ -12,7 +12,7 @@ const timed = (id: string, duration: number, args: string[] = [], more = {}) => 
 });
 
 describe('plan', () => {
-  it('tells what would run where and when, and runs nothing', async () => {
+  it('returns what would run where and when, and runs nothing', async () => {
     const calls = counter();
     const plan = await handoff().plan(
       new Dag('planned')
@@ -73,7 +73,7 @@ describe('plan', () => {
     expect(plan.lowerBound).toBe(20);
   });
 
-  it('minds threads, and maxConcurrency', async () => {
+  it('respects threads and maxConcurrency', async () => {
     const five = dagOf(...Array.from({ length: 5 }, (_, i) => timed(`f${i}`, 10)));
     expect((await handoff().plan(five)).makespan).toBe(20);
     expect((await handoff().plan(five, { maxConcurrency: 1 })).makespan).toBe(50);

@@ -101,7 +101,7 @@ describe('the id of a run', () => {
     );
   });
 
-  it('comes before that of a DAG of the same name', async () => {
+  it('takes precedence over an equal id of a DAG', async () => {
     await handoff().execute(sourced('a run', 'of the run'), { runId: 'ambiguous' });
     await handoff().execute(sourced('ambiguous', 'of the DAG'));
     expect(await handoff().getLocalValue('ambiguous', 'source')).toBe('of the run');
@@ -211,7 +211,7 @@ describe('the id of a DAG', () => {
 });
 
 describe('what is retained of a run', () => {
-  it('that run() made is nothing', async () => {
+  it('is nothing for run()', async () => {
     expect(await handoff().run(dag('forgotten', t.add(t.increment(0), 2)), { runId: 'lost' })).toBe(3);
     for (const name of ['lost', 'forgotten']) {
       for (const id of ['add#1', 'increment#1'])
@@ -220,7 +220,7 @@ describe('what is retained of a run', () => {
     expect((await errorOf(handoff().lookupDataLocation('lost', 'add#1'))).code).toBe('NOT_FOUND');
   });
 
-  it('can be had while it is under way, also of run()', async () => {
+  it('is available while it runs, also of run()', async () => {
     const gate = new Gate();
     const running = handoff().run(dag('open', t.waitAtGate(gate.memory, t.increment(4).with({ id: 'five' }))), {
       runId: 'opened',

@@ -40,7 +40,7 @@ describe('values of a DAG', () => {
     expect((await running).results['use'][0]).toEqual({ x: 1 });
   });
 
-  it('that were put there are copies, and so is each that is given', async () => {
+  it('are copied when stored and when read', async () => {
     const value = { list: [1], bytes: new Uint8Array(100_000) };
     const waiting = [handoff().getResult('own', 'x'), handoff().getResult('own', 'x')];
     await handoff().storeResult('own', 'x', value);
@@ -78,7 +78,7 @@ describe('results of runs', () => {
     expect(await handoff().lookupDataLocation('kept', 'x')).toBe('b');
   });
 
-  it('are not changed by who gets one, by way of execute, getResult, getValue or getLocalValue', async () => {
+  it('are not changed by a caller that changes its copy', async () => {
     const rows = Array.from({ length: 5000 }, (_, id) => ({ id, view: id === 7 ? new Float64Array(10_000) : null }));
     const { results } = await handoff().execute(
       new Dag('unchanged')
@@ -144,7 +144,7 @@ describe('results of runs', () => {
 });
 
 describe('storeResult and getResult', () => {
-  it('give a value that is there at once, and wait for one that is not', async () => {
+  it('return an existing value at once, and wait for a missing one', async () => {
     await handoff().storeResult('s', 'now', 1);
     expect(await handoff().getResult('s', 'now', { timeout: 0 })).toBe(1);
     const waiting = [handoff().getResult('s', 'soon'), handoff().getResult('s', 'soon')];

@@ -41,7 +41,7 @@ describe('an allocator with place()', () => {
     ]);
   });
 
-  it('sees what is claimed while it waits, and may hold functions back until there is room', async () => {
+  it('sees the claims while functions wait, and may hold functions back until there is room', async () => {
     const gate = new Gate();
     const seen: number[] = [];
     const dag = dagOf(
@@ -113,7 +113,7 @@ describe('an allocator with place()', () => {
 describe("'cost-optimized'", () => {
   const dag = () => dagOf(...Array.from({ length: 12 }, (_, i) => ({ id: `f${i}`, code: t.one, duration: 10 })));
 
-  it('takes cheap nodes, and dear ones only as a deadline asks', async () => {
+  it('uses cheap nodes, and expensive ones only to meet a deadline', async () => {
     const [cheap, quick] = [
       await handoff().plan(dag(), { allocationStrategy: 'cost-optimized' }),
       await handoff().plan(dag(), { allocationStrategy: 'cost-optimized', deadline: 40 }),
@@ -125,7 +125,7 @@ describe("'cost-optimized'", () => {
     expect(quick.price).toBeLessThan((await handoff().plan(dag(), { allocationStrategy: 'time-optimized' })).price);
   });
 
-  it('runs what it planned, and tells what that cost', async () => {
+  it('runs what it planned, and reports the price', async () => {
     const { allocations, stats } = await handoff().execute(dag(), { allocationStrategy: 'cost-optimized' });
     expect(new Set(Object.values(allocations))).toEqual(new Set(['cheap']));
     expect(stats.price).toBeGreaterThan(0);

@@ -9,7 +9,7 @@ const nodeOf = (handoff: Handoff, name: string): TreeNode =>
     .children!.find((child) => child.id === 'nodes')!
     .children!.find((child) => child.id === name)!;
 
-it('a thread that dies by itself is started again, and blames no function', async () => {
+it('a thread that dies by itself restarts, and no function fails for it', async () => {
   const handoff = await Handoff.start({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
   const restarted = new Promise((resolve) => handoff.once('worker:restarted', resolve));
   const { stats } = await handoff.execute(dagOf({ id: 'x', code: t.leaveBomb }));

@@ -19,7 +19,7 @@ function chains(): Dag {
 }
 
 describe("'time-optimized'", () => {
-  it('plans to end sooner than a scheduler that takes what is idle, and never below what is possible', async () => {
+  it('plans a shorter makespan than greedy scheduling, and never below the lower bound', async () => {
     const [taken, planned, best] = [
       await handoff().plan(chains(), { allocationStrategy: 'first-available' }),
       await handoff().plan(chains(), { allocationStrategy: 'time-optimized' }),
@@ -39,7 +39,7 @@ describe("'time-optimized'", () => {
     expect(ran.allocations).toEqual(allocations);
   });
 
-  it('is what a run without a strategy gets, where durations are known and nodes differ', async () => {
+  it('is the default where durations are known and nodes differ', async () => {
     const { allocations } = await handoff().plan(chains(), { allocationStrategy: 'time-optimized' });
     expect((await handoff().plan(chains())).allocations).toEqual(allocations);
     expect((await handoff().execute(chains())).allocations).toEqual(allocations);
@@ -55,7 +55,7 @@ describe("'time-optimized'", () => {
     expect(allocations).toMatchObject({ pinned: 'slow', long: 'fast' });
   });
 
-  it('goes on elsewhere when a node is lost that was planned with', async () => {
+  it('continues on other nodes when a planned node is lost', async () => {
     await handoff().registerNode('third', { cpu: 1 });
     const gate = new Gate();
     const dag = new Dag();

@@ -167,7 +167,7 @@ export class Peer {
           opening,
           new HandoffError(
             'NODE_DOWN',
-            `No bulk channel to host ${this.#name} could be opened within ${bulkTimeoutMs} ms.`,
+            `No bulk channel to host ${this.#name} could be opened within ${bulkTimeoutMs} ms. Check that its address can be reached from here; option advertise sets another one.`,
             { cause: this.#bulkError },
           ),
         ),

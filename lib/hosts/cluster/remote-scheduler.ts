@@ -377,7 +377,7 @@ export class RemoteScheduler {
           batch.size,
           new HandoffError(
             'NOT_SERIALIZABLE',
-            `An argument cannot be sent to a worker thread of another host: ${textOf(cause)}`,
+            `An argument cannot be sent to a worker thread of another host: ${textOf(cause).replace(/[^.]$/, '$&.')} Pass plain data.`,
             { cause },
           ),
         );

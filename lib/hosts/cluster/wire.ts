@@ -198,9 +198,13 @@ export function encodeMessage(type: number, parts: readonly unknown[]): Uint8Arr
   try {
     return serialize(at === undefined ? parts : parts.with(at, serialize(parts[at])));
   } catch (cause) {
-    throw new HandoffError('NOT_SERIALIZABLE', `A value cannot be sent to another host: ${messageOf(cause)}`, {
-      cause,
-    });
+    throw new HandoffError(
+      'NOT_SERIALIZABLE',
+      `A value cannot be sent to another host: ${messageOf(cause).replace(/[^.]$/, '$&.')} Pass plain data.`,
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -208,7 +208,7 @@ export function keptOf(plan: CompiledDag, collect: ExecuteOptions['collect'] = '
       );
       throw new HandoffError(
         'INVALID_OPTION',
-        `option collect names ${JSON.stringify(id)}, which is not a function with its own result.${didYouMean(suggestion)}`,
+        `execute: option collect must list functions that have results of their own, got ${JSON.stringify(id)}.${didYouMean(suggestion)}`,
         { option: 'collect' },
       );
     }

@@ -196,7 +196,7 @@ export class ActorCell {
             `${this.#label} has ended and is not restarted: ${messageOf(exit.error)}`,
             { reason: 'ended', cause: exit.error },
           )
-        : new HandoffError('STOPPED', `${this.#label} has ended.`);
+        : new HandoffError('STOPPED', `${this.#label} has ended. Spawn it again to use it.`);
     for (const message of [...this.#inFlight, ...this.#mailbox.drain()]) message.fail(this.#ended);
     this.#inFlight.clear();
     this.#inform({ exit, final: true });

@@ -133,7 +133,7 @@ const graphOf = (ids: readonly string[], deps: readonly (readonly number[])[] = 
 const all: readonly EventType[] = ['attempts', 'function:log', 'run:finished', 'run:started'];
 
 describe('a relay', () => {
-  it('sends what has gathered in one message once that before it was taken in, in order', async () => {
+  it('sends what has gathered as one message after the last one was acknowledged, in order', async () => {
     const reader = new Reader();
     await reader.begin();
     for (let at = 1; at <= 100; at++) reader.tell(at % 10 === 0 ? spans(at, 5) : log(at));
@@ -144,7 +144,7 @@ describe('a relay', () => {
     reader.relay.stop();
   });
 
-  it('drops the oldest spans when the reader does not keep up, says how many, and nothing of how runs end', async () => {
+  it('drops the oldest spans when the reader is slow, counts them, and never drops the end of a run', async () => {
     const reader = new Reader({ maxWeight: 1000 });
     await reader.begin();
     reader.tell(log(0));
@@ -167,7 +167,7 @@ describe('a relay', () => {
     reader.relay.stop();
   });
 
-  it('never holds more than it may, whatever it is made of', async () => {
+  it('never holds more events than its limit, of whatever types', async () => {
     const reader = new Reader({ maxWeight: 100 });
     await reader.begin();
     for (let at = 0; at < 10_000; at++) reader.tell(log(at));
@@ -209,7 +209,7 @@ describe('a relay', () => {
     reader.relay.stop();
   });
 
-  it('reports a run without its graph when it cannot be sent with it, and gives up at last', async () => {
+  it('reports a run without its graph when the graph cannot be sent, and gives up in the end', async () => {
     const graph = graphOf(['a']);
     const reader = new Reader({}, [
       { event: { type: 'run:started', at: 1, runId: 'd', dagId: 'd', functions: 1 }, graph: () => graph, done: [] },
@@ -229,7 +229,7 @@ describe('a relay', () => {
     reader.relay.stop();
   });
 
-  it('holds no more bytes than it may, of few events that are large', async () => {
+  it('never holds more bytes than its limit, of few large events', async () => {
     const reader = new Reader({ maxBytes: 1_000_000 });
     await reader.begin();
     reader.tell(finished(0));
@@ -248,7 +248,7 @@ describe('a relay', () => {
     reader.relay.stop();
   });
 
-  it('holds no more for a peer that wants to know over and over, and has no more on its way to it', async () => {
+  it('bounds what it holds and sends for a peer that subscribes again and again', async () => {
     const reader = new Reader();
     await reader.begin();
     reader.tell(log(0));
@@ -274,7 +274,7 @@ describe('a relay', () => {
     reader.relay.stop();
   });
 
-  it('tells what is under way, and what of it is done, whenever something else is wanted; graphs once', async () => {
+  it('reports running runs and their finished functions after each subscription; graphs once', async () => {
     const graph = graphOf(['a', 'b', 'c'], [[], [0], [0, 1]]);
     const reader = new Reader({}, [
       { event: { type: 'run:started', at: 1, runId: 'd', dagId: 'd', functions: 3 }, graph: () => graph, done: [0, 2] },
@@ -313,7 +313,7 @@ describe('a relay', () => {
 describe('an event on its way', () => {
   const send = (event: HandoffEvent, offset = 0): any => fromEventWire(structuredClone(toEventWire(event)), offset);
 
-  it('arrives as it was, its times set right', () => {
+  it('arrives unchanged, with its times corrected', () => {
     expect(send(spans(1000, 2), 400)).toEqual({ ...spans(1000, 2), at: 600, spans: [600, 600, 600, 600] });
     expect(send(log(1000), -400)).toEqual({ ...log(1000), at: 1400, values: [1000] });
   });
@@ -356,7 +356,7 @@ describe('an event on its way', () => {
     ]);
   });
 
-  it('has nothing of the results of a run that failed, and does not look at them', () => {
+  it('holds no results of a failed run, and does not read them', () => {
     const results = Object.defineProperty({}, 'large', {
       enumerable: true,
       get: () => expect.unreachable('results were read'),
@@ -423,7 +423,7 @@ describe('an event on its way', () => {
     ]);
   });
 
-  it('has as text what no message can hold', () => {
+  it('holds as text what no message can carry', () => {
     const logged = send({ ...log(1), values: [1, Symbol('s'), new SharedArrayBuffer(8), () => 1] } as HandoffEvent);
     expect(logged.values.map((value: unknown) => typeof value)).toEqual(['number', 'string', 'string', 'string']);
     const error = Object.assign(new Error('held'), { buffer: new SharedArrayBuffer(8) });
@@ -470,7 +470,7 @@ describe('an event on its way', () => {
     values: serialize([1]),
   };
 
-  it('is taken when it is as it should be, without what this version does not know', () => {
+  it('is accepted when it is valid, without fields that this version does not know', () => {
     for (const event of [run, span, error, logged])
       expect(fromEventWire(through({ event: { ...event, later: { toString: 1 } } }), 0, () => 1)).toMatchObject({
         type: event.type,
@@ -525,17 +525,17 @@ describe('an event on its way', () => {
     { event: { ...logged, values: new Uint8Array(5) } },
     { event: { ...logged, values: serialize('text') } },
     { event: { type: 'result:fetched', at: 1, runId: 'd', dagId: 'd', functionId: 'f', node: 'a', bytes: NaN } },
-  ])('that is none is passed over: %j', (wire) => {
+  ])('that is invalid is ignored: %j', (wire) => {
     expect(fromEventWire(through(wire), 0, () => 1)).toBeUndefined();
   });
 
-  it('that is said to be longer than it is, is passed over at once', () => {
+  it('with a wrong length is ignored at once', () => {
     for (const field of ['functionIds', 'attempts', 'spans', 'bytes', 'failed', 'indexes'])
       expect(fromEventWire({ event: { ...span, [field]: holes } } as never, 0)).toBeUndefined();
     expect(fromEventWire({ event: { ...logged, values: serialize(holes) } } as never, 0)).toBeUndefined();
   });
 
-  it('has an error that harms no reader, whatever arrives as one', () => {
+  it('has a harmless error, whatever arrives as one', () => {
     const told = {
       kind: 'error',
       base: 'constructor',

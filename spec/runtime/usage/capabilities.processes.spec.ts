@@ -22,7 +22,7 @@ const waits = (gate: Gate, id: string, ticket: number) => ({
 });
 
 describe('updateCapabilities', () => {
-  it('changes what it names, and leaves the rest', async () => {
+  it('changes the named capabilities, and keeps the others', async () => {
     await start({});
     const told = next(handoff, 'node:capabilities-changed');
     await handoff.updateCapabilities('n', { memory: 50, gpu: 1 });
@@ -44,7 +44,7 @@ describe('updateCapabilities', () => {
     expect(await handoff.discoverNodes()).toEqual({ n: { cpu: 2, memory: 100 } });
   });
 
-  it('starts what waited for more, when there is more', async () => {
+  it('starts functions that waited for more capacity', async () => {
     await start({});
     const gate = new Gate();
     const run = handoff.execute(dagOf(waits(gate, 'a', 0), waits(gate, 'b', 0), waits(gate, 'c', 0)));
@@ -78,7 +78,7 @@ describe('updateCapabilities', () => {
 });
 
 describe("a node's probe", () => {
-  it("is given what is declared, claimed and used, and what it gives is the node's", async () => {
+  it('receives what is declared, claimed and used, and returns the new capabilities', async () => {
     const seen: NodeResources[] = [];
     let changed: { gpu: number } | undefined;
     await start(
@@ -104,7 +104,7 @@ describe("a node's probe", () => {
     expect((await handoff.execute(dagOf({ id: 'x', code: t.one, cost: { gpu: 2 } }))).results).toEqual({ x: 1 });
   });
 
-  it('may take its time, and is not called again meanwhile', async () => {
+  it('may be slow, and is never called twice at once', async () => {
     const answer = Promise.withResolvers<{ memory: number }>();
     let calls = 0;
     let others = 0;
@@ -136,7 +136,7 @@ describe("a node's probe", () => {
     expect((await changed).capabilities).toEqual({ memory: 7 });
   });
 
-  it('tells a change only once, as long as it gives the same', async () => {
+  it('reports a change once, while it returns the same', async () => {
     let calls = 0;
     let gives: { gpu: number } | undefined;
     const enough = Promise.withResolvers<void>();
@@ -202,7 +202,7 @@ describe("capabilities of other hosts' nodes", () => {
     expect((await changed).capabilities).toEqual({ cpu: 2, tpu: 1 });
   });
 
-  it('that grow let in who waits for them', async () => {
+  it('that grow start waiting functions', async () => {
     const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1, tpu: 1 }, threads: 2 }] });
     const here = await startHere({ join: [far.address] });
     const holding = far.execute(dagOf({ id: 'x', code: t.spin, cost: { tpu: 1 } }));

@@ -17,7 +17,7 @@ describe('a function that uses more memory than it claims', () => {
   it.each([
     ['heap', m.holdAtGate],
     ['buffers', m.holdBufferAtGate],
-  ])('of %s is told once, and goes on', async (_, code) => {
+  ])('of %s is reported once, and continues', async (_, code) => {
     await start(false);
     const told = record(handoff, 'function:memory-exceeded');
     const gate = new Gate();
@@ -46,7 +46,7 @@ describe('a function that uses more memory than it claims', () => {
     expect(told.map((event) => event.functionId)).toEqual(['x', 'y']);
   });
 
-  it('is not one that keeps to it, nor one that only makes garbage', async () => {
+  it('is neither one within its claim, nor one that only makes garbage', async () => {
     await start(true, 3);
     const gate = new Gate();
     const told = record(handoff, 'function:memory-exceeded');
@@ -100,7 +100,7 @@ describe('a function that uses more memory than it claims', () => {
     expect((await handoff.resources())['n']!.claimed).toEqual({});
   });
 
-  it('gives its thread to the next only when that is a new one', async () => {
+  it('is ended with its thread, and the next function gets a new one', async () => {
     await start(true, 1);
     const { failures, results } = await errorOf(
       handoff.execute(

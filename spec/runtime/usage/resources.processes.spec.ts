@@ -10,7 +10,7 @@ let handoff: Handoff;
 afterEach(() => handoff?.stop());
 
 describe('resources()', () => {
-  it('tells what nodes declare, what is claimed and what is used', async () => {
+  it('reports what nodes declare, claim and use', async () => {
     const capabilities = { cpu: 2, memory: 1000 };
     handoff = await Handoff.start({
       nodes: [
@@ -133,7 +133,7 @@ describe('a DynamicResourceTracker', () => {
     }
   }
 
-  it('receives what is free, so that no more is granted than what functions really leave', async () => {
+  it('receives what is free, and grants no more than what functions really leave', async () => {
     const resourceTracker = new Heard();
     handoff = await Handoff.start({
       nodes: [{ name: 'a', capabilities: { memory: 200 }, threads: 2 }],
@@ -156,7 +156,7 @@ describe('a DynamicResourceTracker', () => {
     expect((await waiting).results).toEqual({ y: 1, z: 1 });
   });
 
-  it('does not take what an idle thread has not collected yet for used', async () => {
+  it('does not count uncollected garbage of idle threads as used', async () => {
     const resourceTracker = new Heard();
     handoff = await Handoff.start({
       nodes: [{ name: 'a', capabilities: { memory: 200 }, threads: 1 }],
