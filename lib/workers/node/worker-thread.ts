@@ -123,11 +123,9 @@ export class WorkerThread implements Running {
       return thread;
     }
     const { error } = await thread.exited;
-    throw new HandoffError(
-      'WORKER_CRASHED',
-      `A worker thread ended before it was ready. ${whyNotReady()}`,
-      { cause: error },
-    );
+    throw new HandoffError('WORKER_CRASHED', `A worker thread ended before it was ready. ${whyNotReady()}`, {
+      cause: error,
+    });
   }
 
   /** Whether it has reported everything it received. */
