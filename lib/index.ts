@@ -75,7 +75,7 @@ export type { CostModelJson, LearnedAmount, LearnedCode, LearnedFunction } from 
 export type { HandoffOptions, NodeOptions } from './runtime/options/handoff-options.ts';
 export type { ExecuteResult, RunStats } from './runtime/run-result.ts';
 export type { RunFilter, RunHandle, RunState, RunSummary } from './runtime/durable-runs.ts';
-export type { Change, Claim, Journal, NewRun } from './journal/journal.ts';
+export type { Amounts, Change, Claim, Journal, LimitStore, NewRun, SharedLimit } from './journal/journal.ts';
 export type { CachedResult, CacheStats, CacheStore, ResultToCache } from './journal/cache-store.ts';
 export type {
   JournalOptions,

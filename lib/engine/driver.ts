@@ -4,7 +4,7 @@
  */
 import type { ResourceTracker } from '../scheduling/resources/resource-tracker.ts';
 import type { LimitRule } from '../scheduling/resources/limits.ts';
-import type { Capabilities } from '../dag/types.ts';
+import type { Capabilities, Uses } from '../dag/types.ts';
 import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { BatchReport, Question } from '../workers/node/thread-messages.ts';
@@ -55,6 +55,14 @@ export interface DriverLinks {
   readonly limits?: Readonly<Record<string, LimitRule>>;
 }
 
+/** Where limits are counted that several processes share. */
+export interface LimitSharing {
+  /** Asks for all of some amounts. Answered by `Driver.limitsGranted`. */
+  ask(uses: Uses): void;
+  /** Gives back of a limit what functions have held, and what none has used. */
+  giveBack(name: string, held: number, unused: number): void;
+}
+
 // Reports become urgent this many ms before a thread is expected to run out of work. The system may take as long to wake
 // a busy machine's main thread.
 const reportLeadMs = 2;
@@ -69,6 +77,7 @@ export class Driver {
     throw new Error('no one compiles graphs');
   };
   #ask: (question: Question) => void = () => {};
+  #sharing: LimitSharing | undefined;
   readonly #memory: ResultMemory | undefined;
   readonly #learned: CostModel;
   readonly #travel: Travel | undefined;
@@ -258,6 +267,16 @@ export class Driver {
     if (i < 0 || !active!.results.exists(i) || active!.results.has(i)) return;
     for (const each of active!.results.holders(i))
       if (!active!.results.has(each)) this.#bring(active!, each).catch(() => {});
+  }
+
+  /** From now on, limits are counted with those of other processes. No run has begun. */
+  shareLimits(sharing: LimitSharing): void {
+    this.#sharing = sharing;
+    this.#feed({ type: 'LimitsShared' });
+  }
+
+  limitsGranted(uses: Uses): void {
+    this.#feed({ type: 'LimitsGranted', uses });
   }
 
   /** Results exceed their memory limit, or no longer do. */
@@ -461,6 +480,10 @@ export class Driver {
       case 'Failed':
         this.#recorderOf(command.run)?.failedForGood(command.failed);
         return this.#observer.failed(command.run, command.failed);
+      case 'AskLimits':
+        return this.#sharing!.ask(command.uses);
+      case 'ReturnLimit':
+        return this.#sharing!.giveBack(command.name, command.held, command.unused);
       case 'FinishRun':
         return this.#finish(command.run);
       case 'FailRun': {

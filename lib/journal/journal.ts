@@ -62,6 +62,46 @@ export interface NewRun {
   readonly functions: number;
 }
 
+/** How much of a limit processes may hold at a time, and how much may start per second. */
+export interface SharedLimit {
+  readonly concurrency: number;
+  readonly perSecond: number;
+  /** The amount that may start at once after a pause. */
+  readonly burst: number;
+}
+
+/** Amounts by the names of limits. */
+export type Amounts = Readonly<Record<string, number>>;
+
+/**
+ * Counts limits over all processes. What a process holds counts as long as it lives. All methods reject with
+ * `JOURNAL_FAILED` when the store fails.
+ */
+export interface LimitStore {
+  /**
+   * Takes all of some amounts, or nothing.
+   *
+   * @param held what this process holds of these limits, without them
+   * @returns 0 when they are taken; otherwise ms after which it may succeed: Infinity if others must give back first
+   */
+  take(limits: Readonly<Record<string, SharedLimit>>, amounts: Amounts, held: Amounts): Promise<number>;
+
+  /**
+   * Gives back.
+   *
+   * @param held what this process still holds of these limits
+   * @param unused what has not started: it does not count towards the rate
+   */
+  giveBack(limits: Readonly<Record<string, SharedLimit>>, held: Amounts, unused: Amounts): Promise<void>;
+
+  /**
+   * Calls back soon after another process has given back.
+   *
+   * @returns ends the calls
+   */
+  watch(listener: () => void): () => void;
+}
+
 /**
  * A store of logs. Every promise resolves when the change is durable, as far as the store promises that. All methods
  * reject with `JOURNAL_FAILED` when the store fails.
@@ -130,6 +170,9 @@ export interface Journal {
    * @param maxBytes the limit of the size of all results
    */
   openCache?(maxBytes: number): Promise<CacheStore>;
+
+  /** Where limits of the program are counted over all processes of this journal. A journal without it counts none. */
+  readonly limits?: LimitStore;
 
   /** Deletes ended runs beyond those to keep, and bytes that no run refers to. Returns the number of runs. */
   compact(): Promise<number>;

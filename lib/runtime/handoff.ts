@@ -21,8 +21,9 @@ import { KeepAlive } from './keep-alive.ts';
 import { type CostModelJson, toJson } from '../engine/cost-json.ts';
 import { type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options/handoff-options.ts';
 import type { RunIds } from '../engine/run-ids.ts';
-import type { Journal } from '../journal/journal.ts';
+import type { Journal, LimitStore } from '../journal/journal.ts';
 import type { Caching } from './caching.ts';
+import type { SharedLimits } from './shared-limits.ts';
 import type { Call, Runner } from './runner.ts';
 import type { DurableRuns, RunFilter, RunHandle, RunSummary } from './durable-runs.ts';
 import { defaultMaxResultBytes, openCacheIn, type ResolvedJournal } from './options/journal-options.ts';
@@ -59,6 +60,8 @@ export class Handoff extends StoreAccess {
   readonly #alive = new KeepAlive();
   /** The open cache; undefined before its first use. */
   #caching: Promise<Caching> | undefined;
+  /** Undefined unless other processes share the limits. */
+  #limits: SharedLimits | undefined;
   #stopping: Promise<void> | undefined;
 
   private constructor(options: ResolvedOptions, tuning: Partial<Tuning>, remote: Parameters<typeof assemble>[3]) {
@@ -118,6 +121,7 @@ export class Handoff extends StoreAccess {
       const { runner } = this.#parts;
       runner.openCache = this.#cacheOpener(journal, given?.maxResultBytes);
       if (cacheDir !== undefined) await runner.openCache!();
+      if (journal?.limits !== undefined) await this.#shareLimits(journal.limits);
       if (journal !== undefined) await this.#orchestrate(journal, given!);
     } catch (error) {
       await this.stop({ drain: false });
@@ -138,6 +142,16 @@ export class Handoff extends StoreAccess {
             : await openCacheIn(cacheDir, maxCacheBytes);
         return new Caching(store, maxResultBytes);
       })());
+  }
+
+  /** Counts the limits of this program with those of the other processes that use the journal. */
+  async #shareLimits(store: LimitStore): Promise<void> {
+    const { limits } = this.#options;
+    if (Object.keys(limits).length === 0) return;
+    const { SharedLimits } = await import('./shared-limits.ts');
+    const { driver } = this.#parts;
+    this.#limits = new SharedLimits(store, limits, (uses) => driver.limitsGranted(uses));
+    driver.shareLimits(this.#limits);
   }
 
   async #orchestrate(journal: Journal, { maxResultBytes }: ResolvedJournal): Promise<void> {
@@ -177,6 +191,7 @@ export class Handoff extends StoreAccess {
 
   async #stopAll(gently: boolean): Promise<void> {
     await Promise.all([this.#parts.runner.drained(), gently && this.#parts.hosts?.leave()]);
+    await this.#limits?.close();
     await this.#parts.runner.durableRuns?.close();
     await (await this.#caching?.catch(() => undefined))?.close();
     await this.#parts.tree.stop();

@@ -185,6 +185,69 @@ describePostgres('on a server', () => {
     });
   });
 
+  describe('limits that processes share', () => {
+    beforeEach(() => {
+      schema = newSchema();
+    });
+    afterEach(clean);
+
+    const rules = {
+      api: { concurrency: 3, perSecond: Infinity, burst: 1 },
+      db: { concurrency: 1, perSecond: Infinity, burst: 1 },
+      rate: { concurrency: Infinity, perSecond: 0.001, burst: 2 },
+    };
+
+    it('are taken whole or not at all, and never beyond what they allow, by any number at the same time', async () => {
+      const journals = await Promise.all(Array.from({ length: 4 }, () => open()));
+      const taken = await Promise.all(
+        journals.map(({ limits }) => limits.take(rules, { api: 1, db: 1 }, { api: 0, db: 0 })),
+      );
+      expect(taken.toSorted()).toEqual([0, Infinity, Infinity, Infinity]);
+      const owner = journals[taken.indexOf(0)]!;
+      const other = journals[taken.indexOf(Infinity)]!;
+      expect(await other.limits.take(rules, { api: 2 }, { api: 0 }), 'nothing of what was refused is held').toBe(0);
+      expect(await other.limits.take(rules, { api: 1 }, { api: 2 })).toBe(Infinity);
+      const freed = Promise.withResolvers<void>();
+      const stop = other.limits.watch(freed.resolve);
+      await owner.limits.giveBack(rules, { api: 0, db: 0 }, {});
+      await freed.promise;
+      stop();
+      expect(await other.limits.take(rules, { api: 1, db: 1 }, { api: 2, db: 0 })).toBe(0);
+    });
+
+    it('have one rate, of which what has not started is given back', async () => {
+      const [one, two] = [await open(), await open()];
+      expect(await one.limits.take(rules, { rate: 1 }, { rate: 0 })).toBe(0);
+      expect(await two.limits.take(rules, { rate: 1 }, { rate: 0 })).toBe(0);
+      const wait = await one.limits.take(rules, { rate: 1 }, { rate: 1 });
+      expect(wait).toBeGreaterThan(0);
+      expect(wait).toBeLessThanOrEqual(1_000_000);
+      await two.limits.giveBack(rules, { rate: 0 }, { rate: 1 });
+      expect(await one.limits.take(rules, { rate: 1 }, { rate: 1 })).toBe(0);
+    });
+
+    it('return from a process whose lease has ended', async () => {
+      const [dead, alive] = [await open(), await open({ lease: 100 })];
+      expect(await dead.limits.take(rules, { db: 1 }, { db: 0 })).toBe(0);
+      expect(await alive.limits.take(rules, { db: 1 }, { db: 0 })).toBe(Infinity);
+      await sql(`UPDATE $$.owners SET expires_at = now() - interval '1 s' WHERE owner = $1`, dead.owner);
+      await expect.poll(() => alive.limits.take(rules, { db: 1 }, { db: 0 }), patient).toBe(0);
+    });
+
+    it('are taken once when the answer is lost', async () => {
+      const proxy = await LossyProxy.start(Number(new URL(url).port));
+      try {
+        const journal = await open({ url: url.replace(/:\d+/, `:${proxy.port}`) });
+        proxy.loseAnswerTo('COMMIT');
+        expect(await journal.limits.take(rules, { api: 2 }, { api: 0 })).toBe(0);
+        expect(await sql('SELECT amount FROM $$.limit_uses')).toEqual([{ amount: 2 }]);
+      } finally {
+        await clean();
+        await proxy.close();
+      }
+    });
+  });
+
   describe('a connection that is lost', () => {
     let proxy: LossyProxy;
     let journal: PostgresJournal;

@@ -15,6 +15,7 @@ import { AppendQueue } from './append-queue.ts';
 import { Blobs } from './blobs.ts';
 import { Database, transaction } from './database.ts';
 import { isPassing, journalFailed } from './failures.ts';
+import { PostgresLimits } from './limits.ts';
 import type { PostgresSettings } from './options.ts';
 import { Presence } from './presence.ts';
 import { migrate } from './schema.ts';
@@ -47,9 +48,11 @@ export class PostgresJournal implements Journal {
   readonly #presence: Presence;
   readonly #appends: AppendQueue;
   readonly #blobs: Blobs;
+  readonly limits: PostgresLimits;
   readonly #schema: string;
   readonly #channel: string;
   readonly #listeners = new Set<() => void>();
+  readonly #limitListeners = new Set<() => void>();
   /** Runs that this process is about to claim. */
   readonly #claiming = new Set<string>();
   /**
@@ -65,9 +68,24 @@ export class PostgresJournal implements Journal {
     this.#channel = `handoff ${settings.schema}`;
     this.#presence = new Presence(settings, this.#channel, {
       changed: () => this.#changed(),
+      freed: () => {
+        for (const call of this.#limitListeners) call();
+      },
       back: () => void this.#giveBack(),
     });
     this.#blobs = new Blobs(database, this.#schema);
+    this.limits = new PostgresLimits({
+      database,
+      owner: this.#presence.owner,
+      schema: this.#schema,
+      channel: this.#channel,
+      lives: (row, judges) => this.#lives(row, judges),
+      judges: () => this.#presence.judges,
+      watch: (listener) => {
+        this.#limitListeners.add(listener);
+        return () => this.#limitListeners.delete(listener);
+      },
+    });
     this.#appends = new AppendQueue({
       database,
       owner: this.#presence.owner,

@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import type { Client } from 'pg';
 import { loadClient } from './client.ts';
 import { connectionOptions } from './database.ts';
+import { freed } from './limits.ts';
 import type { PostgresSettings } from './options.ts';
 
 /** How many times a lease is renewed before it would end. */
@@ -16,6 +17,8 @@ const reconnectMs = 250;
 export interface PresenceEvents {
   /** Another process, or this one, has changed something. */
   changed(): void;
+  /** Another process, or this one, has given back a part of a limit. */
+  freed(): void;
   /** The database can be reached again. */
   back(): void;
 }
@@ -70,7 +73,7 @@ export class Presence {
     const client = new PgClient({ ...connectionOptions(this.#settings), query_timeout: Math.max(1000, lease) });
     client.on('error', () => this.#lost(client));
     client.on('end', () => this.#lost(client));
-    client.on('notification', () => this.#events.changed());
+    client.on('notification', ({ payload }) => (payload === freed ? this.#events.freed() : this.#events.changed()));
     try {
       await client.connect();
       await this.#renew(client);

@@ -54,6 +54,18 @@ const migrations: readonly ((schema: string) => string)[] = [
       PRIMARY KEY (run_id, hash)
     );
     CREATE INDEX blob_uses_by_hash ON ${schema}.blob_uses (hash);`,
+  (schema) => `
+    CREATE TABLE ${schema}.limits (
+      name text PRIMARY KEY,
+      tokens double precision NOT NULL,
+      at double precision NOT NULL
+    );
+    CREATE TABLE ${schema}.limit_uses (
+      name text NOT NULL,
+      owner text NOT NULL,
+      amount double precision NOT NULL,
+      PRIMARY KEY (name, owner)
+    );`,
 ];
 
 /**

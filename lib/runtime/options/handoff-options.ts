@@ -95,7 +95,8 @@ export interface HandoffOptions {
   /**
    * Limits of the program, not of a node, by name, such as
    * `{ db: 3, api: { concurrency: 5, perSecond: 10, burst: 1 } }`; functions name them in `uses`. They are counted over
-   * all runs of this Handoff. A number is a concurrency; `perSecond` limits starts. Default: none.
+   * all runs of this Handoff, or of all that share a PostgreSQL journal. A number is a concurrency; `perSecond` limits
+   * starts. Default: none.
    */
   readonly limits?: Readonly<Record<string, LimitOptions>> | undefined;
   /** Grants and releases resources of functions. Default: a `SimpleResourceTracker`. */
@@ -307,7 +308,8 @@ export const handoffSchema = optionSet({
   limits: option(special<Readonly<Record<string, LimitOptions>>>(isLimits, limitsExpected), {
     description:
       'Limits of the program, not of a node, by name, such as `{ db: 3, api: { concurrency: 5, perSecond: 10, burst: 1 } }`; functions name them in `uses`.',
-    details: 'They are counted over all runs of this Handoff. A number is a concurrency; `perSecond` limits starts.',
+    details:
+      'They are counted over all runs of this Handoff, or of all that share a PostgreSQL journal. A number is a concurrency; `perSecond` limits starts.',
     otherwise: 'none',
   }),
   resourceTracker: option(trackerType, {

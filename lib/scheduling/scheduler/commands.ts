@@ -1,4 +1,5 @@
 /** Commands: everything that the scheduler asks its driver to do. */
+import type { Uses } from '../../dag/types.ts';
 import type { FunctionFailure, Outcome } from './outcome.ts';
 import type { Batch, Node, Run } from './state.ts';
 
@@ -16,6 +17,10 @@ export type Command =
   /** Send `TimerFired` after `ms`. */
   | { readonly type: 'SetTimer'; readonly timer: number; readonly ms: number }
   | { readonly type: 'ClearTimer'; readonly timer: number }
+  /** Ask the processes that share the limits for all of this. Answered by `LimitsGranted`, when there is enough. */
+  | { readonly type: 'AskLimits'; readonly uses: Uses }
+  /** Give back of a shared limit what functions have held, and what none has used. */
+  | { readonly type: 'ReturnLimit'; readonly name: string; readonly held: number; readonly unused: number }
   /** For observers: a function may start as soon as there is room. Only sent when `State.observed`. */
   | { readonly type: 'Ready'; readonly run: Run; readonly index: number }
   /** For observers: an attempt failed, and the next follows after `delay` ms. */

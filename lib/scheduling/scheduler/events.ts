@@ -3,7 +3,7 @@ import type { Answer, RecordedGrowth } from './span.ts';
 import type { DynamicAllocator } from '../allocation/allocator.ts';
 import type { Strategy } from '../allocation/strategy.ts';
 import type { CompiledDag } from '../../dag/compiled-dag.ts';
-import type { Capabilities } from '../../dag/types.ts';
+import type { Capabilities, Uses } from '../../dag/types.ts';
 import type { Speculation } from './straggler-threshold.ts';
 
 export type Event = {
@@ -133,6 +133,10 @@ export type Event = {
      */
     | { readonly type: 'MemoryPressed'; readonly isPressed: boolean }
     | { readonly type: 'TimerFired'; readonly timer: number }
+    /** This process shares its limits with others from now on. Comes before the first run. */
+    | { readonly type: 'LimitsShared' }
+    /** What `AskLimits` has asked for may start. */
+    | { readonly type: 'LimitsGranted'; readonly uses: Uses }
   );
 
 export type EventOf<Type extends Event['type']> = Extract<Event, { readonly type: Type }>;

@@ -9,6 +9,7 @@ import type { Uses } from '../../dag/types.ts';
 import type { Command } from './commands.ts';
 import type { ReadyClass } from './ready-queue.ts';
 import { batchesOn } from './seats.ts';
+import { askFor, giveBack, isGone, takeCredit } from './shared-limits.ts';
 import type { Batch, Limit, Run, State } from './state.ts';
 import { wakeAfter } from './wake.ts';
 
@@ -27,7 +28,8 @@ export function mayUse(state: State, run: Run, from: ReadyClass, uses: Uses, now
     const ms = waitFor(limit, uses[name]!, now);
     if (ms === 0) continue;
     if (first === null || (first.run === run && from.heap.top < first.from.heap.top)) limit.line = { run, from };
-    if (ms < Infinity) wakeAfter(state, now, ms, out);
+    if (limit.share !== null) askFor(state, run, from, uses, out);
+    else if (ms < Infinity) wakeAfter(state, now, ms, out);
     return false;
   }
   return true;
@@ -54,8 +56,12 @@ export function* served(state: State, now: number): Generator<{ readonly run: Ru
 export function takeUses(state: State, { uses, begunAt }: Batch): void {
   for (const name in uses) {
     const limit = state.limits.get(name)!;
-    refill(limit, begunAt);
     limit.used += uses[name]!;
+    if (limit.share !== null) {
+      takeCredit(limit.share, uses[name]!);
+      continue;
+    }
+    refill(limit, begunAt);
     limit.tokens -= uses[name]!;
   }
 }
@@ -129,11 +135,13 @@ export function giveBackUses(state: State, { uses }: Batch): void {
     const limit = state.limits.get(name)!;
     limit.used = Math.max(0, limit.used - uses[name]!);
     if (limit.used < tolerance) limit.used = 0;
+    if (limit.share !== null) giveBack(limit.share, uses[name]!);
   }
 }
 
 /** The ms until an amount of a limit may start: 0 for now; Infinity if other functions must end first. */
 export function waitFor(limit: Limit, amount: number, now: number): number {
+  if (limit.share !== null) return limit.share.credit + tolerance < amount ? Infinity : 0;
   if (limit.used + amount > limit.concurrency + tolerance) return Infinity;
   refill(limit, now);
   const missing = Math.min(amount, limit.burst) - limit.tokens;
@@ -151,8 +159,7 @@ function refill(limit: Limit, now: number): void {
 function lineOf(state: State, limit: Limit): Limit['line'] {
   if (limit.line === null) return null;
   const { run, from } = limit.line;
-  const isOver = run.outcome !== undefined || state.runs.get(run.id) !== run;
-  if (isOver || from.heap.size === 0 || run.threads >= run.settings.maxConcurrency) limit.line = null;
+  if (isGone(state, run, from) || run.threads >= run.settings.maxConcurrency) limit.line = null;
   return limit.line;
 }
 

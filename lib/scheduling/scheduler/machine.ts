@@ -30,6 +30,7 @@ import { restore } from './restored.ts';
 import { extend, growthAnswered } from './grow.ts';
 import { functionAt } from './growth.ts';
 import { batchesOn, threadOf } from './seats.ts';
+import { limitsGranted, limitsShared, returnShares } from './shared-limits.ts';
 import { threadDown, threadUp, noteProgress, shorten } from './threads.ts';
 import { resultsLost } from './lineage.ts';
 import { enqueue, makeReady } from './ready.ts';
@@ -54,6 +55,7 @@ export function handleAll(state: State, events: readonly Event[]): Command[] {
   dispatch(state, events.at(-1)!.now, out);
   if (state.faults.length > 0) reportFaults(state, out);
   settleRuns(state, out);
+  returnShares(state, out);
   return out;
 }
 
@@ -85,6 +87,10 @@ function apply(state: State, event: Event, out: Command[]): void {
       return nodeDraining(state, event, out);
     case 'ResourcesFreed':
       return;
+    case 'LimitsShared':
+      return limitsShared(state);
+    case 'LimitsGranted':
+      return limitsGranted(state, event);
     case 'LookedUp':
       return lookedUp(state, event, out);
     case 'ResultsLost':

@@ -225,6 +225,20 @@ export interface Limit extends LimitRule {
   at: number;
   /** The class that waits for it first; null for none. */
   line: { readonly run: Run; readonly from: ReadyClass } | null;
+  /** What other processes leave of it; null while this one does not share it. See shared-limits.ts. */
+  share: LimitShare | null;
+}
+
+/** The part of a limit that a process has got from those with which it shares it. */
+export interface LimitShare {
+  /** The amount that may start now. */
+  credit: number;
+  /** The class for which it was asked last; null for none. */
+  asker: { readonly run: Run; readonly from: ReadyClass } | null;
+  /** Whether an answer is outstanding. */
+  isAsked: boolean;
+  /** What batches have given back in this event. */
+  returned: number;
 }
 
 /** A node that is kept free for the first function of a class. */
@@ -520,7 +534,7 @@ function createLimits(rules: Readonly<Record<string, LimitRule>>): Map<string, L
   return new Map(
     Object.entries(rules).map(([name, rule]) => [
       name,
-      { ...rule, used: 0, tokens: rule.burst, at: -Infinity, line: null },
+      { ...rule, used: 0, tokens: rule.burst, at: -Infinity, line: null, share: null },
     ]),
   );
 }

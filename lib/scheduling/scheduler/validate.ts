@@ -57,13 +57,14 @@ export function validate(state: State): void {
 
 /** Batches hold what limits count as used, and never more than a limit allows. */
 function validateLimits({ limits, batches }: State): void {
-  for (const [name, { used, concurrency, tokens, burst }] of limits) {
+  for (const [name, { used, concurrency, tokens, burst, share }] of limits) {
     let held = 0;
     for (const { run, functions } of batches.values())
       held += run.plan.uses[run.plan.cost[functions[0]!]!]?.[name] ?? 0;
     expect(Math.abs(used - held) < 1e-6, () => `limit ${name} counts ${used}, but batches use ${held}`);
     expect(used <= concurrency + 1e-6, () => `limit ${name} of ${concurrency} is exceeded: ${used} is used`);
     expect(tokens <= burst, () => `limit ${name} has ${tokens} tokens, ${burst} at most`);
+    expect((share?.returned ?? 0) === 0, () => `limit ${name} keeps ${share!.returned} that functions have given back`);
   }
 }
 
