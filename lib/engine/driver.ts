@@ -55,6 +55,12 @@ export interface DriverLinks {
   readonly limits?: Readonly<Record<string, LimitRule>>;
 }
 
+type GrowthCommand = Extract<
+  Command,
+  { readonly type: 'Grow' | 'Expand' | 'Grown' | 'Restored' | 'Gathered' | 'Settled' }
+>;
+type RareCommand = GrowthCommand | Extract<Command, { readonly type: 'AskLimits' | 'ReturnLimit' }>;
+
 /** Where limits are counted that several processes share. */
 export interface LimitSharing {
   /** Asks for all of some amounts. Answered by `Driver.limitsGranted`. */
@@ -480,10 +486,6 @@ export class Driver {
       case 'Failed':
         this.#recorderOf(command.run)?.failedForGood(command.failed);
         return this.#observer.failed(command.run, command.failed);
-      case 'AskLimits':
-        return this.#sharing!.ask(command.uses);
-      case 'ReturnLimit':
-        return this.#sharing!.giveBack(command.name, command.held, command.unused);
       case 'FinishRun':
         return this.#finish(command.run);
       case 'FailRun': {
@@ -496,14 +498,19 @@ export class Driver {
         );
       }
       default:
-        return this.#grow(command);
+        return this.#carryOutRare(command);
     }
   }
 
+  /** Carries out what concerns limits that processes share, or growth. */
+  #carryOutRare(command: RareCommand): void {
+    if (command.type === 'AskLimits') return this.#sharing!.ask(command.uses);
+    if (command.type === 'ReturnLimit') return this.#sharing!.giveBack(command.name, command.held, command.unused);
+    return this.#grow(command);
+  }
+
   /** Carries out what concerns growth. */
-  #grow(
-    command: Extract<Command, { readonly type: 'Grow' | 'Expand' | 'Grown' | 'Restored' | 'Gathered' | 'Settled' }>,
-  ): void {
+  #grow(command: GrowthCommand): void {
     switch (command.type) {
       case 'Grow':
         return void this.#measure(command);

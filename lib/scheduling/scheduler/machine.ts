@@ -87,10 +87,6 @@ function apply(state: State, event: Event, out: Command[]): void {
       return nodeDraining(state, event, out);
     case 'ResourcesFreed':
       return;
-    case 'LimitsShared':
-      return limitsShared(state);
-    case 'LimitsGranted':
-      return limitsGranted(state, event);
     case 'LookedUp':
       return lookedUp(state, event, out);
     case 'ResultsLost':
@@ -104,8 +100,19 @@ function apply(state: State, event: Event, out: Command[]): void {
     case 'CapabilitiesChanged':
       return capabilitiesChanged(state, event, out);
     default:
-      return growthAnswered(state, event, out);
+      return answered(state, event, out);
   }
+}
+
+/** Events that answer commands, or come before those. */
+function answered(
+  state: State,
+  event: EventOf<'LimitsShared' | 'LimitsGranted' | 'RunGrown' | 'GraphGrown' | 'GrowthFailed'>,
+  out: Command[],
+): void {
+  if (event.type === 'LimitsShared') return limitsShared(state);
+  if (event.type === 'LimitsGranted') return limitsGranted(state, event);
+  return growthAnswered(state, event, out);
 }
 
 function takenBack(state: State, { batch: id, limit, now }: EventOf<'TakenBack'>, out: Command[]): void {
