@@ -59,12 +59,14 @@ type GrowthCommand = Extract<
   Command,
   { readonly type: 'Grow' | 'Expand' | 'Grown' | 'Restored' | 'Gathered' | 'Settled' }
 >;
-type RareCommand = GrowthCommand | Extract<Command, { readonly type: 'AskLimits' | 'ReturnLimit' }>;
+type RareCommand = GrowthCommand | Extract<Command, { readonly type: 'AskLimits' | 'WithdrawLimits' | 'ReturnLimit' }>;
 
 /** Where limits are counted that several processes share. */
 export interface LimitSharing {
   /** Asks for all of some amounts. Answered by `Driver.limitsGranted`. */
   ask(uses: Uses): void;
+  /** Takes back what was asked for: no answer follows. */
+  withdraw(uses: Uses): void;
   /** Gives back of a limit what functions have held, and what none has used. */
   giveBack(name: string, held: number, unused: number): void;
 }
@@ -505,6 +507,7 @@ export class Driver {
   /** Carries out what concerns limits that processes share, or growth. */
   #carryOutRare(command: RareCommand): void {
     if (command.type === 'AskLimits') return this.#sharing!.ask(command.uses);
+    if (command.type === 'WithdrawLimits') return this.#sharing!.withdraw(command.uses);
     if (command.type === 'ReturnLimit') return this.#sharing!.giveBack(command.name, command.held, command.unused);
     return this.#grow(command);
   }

@@ -181,7 +181,7 @@ function limitReason(run: Run, limits: readonly ShortLimit[]): Reason {
 function shortageOf(own: Run, { name, amount, limit, ms, first }: ShortLimit): string {
   const wanted = `${amount} of limit ${name}`;
   if (ms === Infinity && limit.share !== null)
-    return `${wanted}, of which functions of this process hold ${limit.used}, and those of all hosts at most ${limit.concurrency}`;
+    return `${wanted}, which it shares with other processes: functions of this one hold ${limit.used}`;
   if (ms === Infinity) return `${wanted}, of which ${limit.used} of ${limit.concurrency} are used`;
   if (ms > 0) return `${wanted}, which starts ${limit.perSecond} per second: it is free in ${Math.ceil(ms)} ms`;
   return `${wanted}, for which ${nameOf(own, first!.run, functionAt(first!.run, first!.from.heap.top))} waits first`;

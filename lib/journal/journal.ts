@@ -74,7 +74,8 @@ export interface SharedLimit {
 export type Amounts = Readonly<Record<string, number>>;
 
 /**
- * Counts limits over all processes. What a process holds counts as long as it lives. All methods reject with
+ * Counts limits over all processes. What a process holds counts until it closes the
+ * journal, or dies. All methods reject with
  * `JOURNAL_FAILED` when the store fails.
  */
 export interface LimitStore {

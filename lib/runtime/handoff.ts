@@ -191,7 +191,7 @@ export class Handoff extends StoreAccess {
 
   async #stopAll(gently: boolean): Promise<void> {
     await Promise.all([this.#parts.runner.drained(), gently && this.#parts.hosts?.leave()]);
-    await this.#limits?.close();
+    this.#limits?.close();
     await this.#parts.runner.durableRuns?.close();
     await (await this.#caching?.catch(() => undefined))?.close();
     await this.#parts.tree.stop();

@@ -12,14 +12,16 @@ export class SharedLimits implements LimitSharing {
   /** What this process holds. */
   readonly #held = new Map<string, number>();
   /** What was asked for, in order. */
-  #asked: Amounts[] = [];
+  readonly #asked = new Set<Amounts>();
   #unused = new Map<string, number>();
   /** The limits of which something was given back that the store does not know of yet. */
   #changed = new Set<string>();
-  #working: Promise<void> | undefined;
+  #isWorking = false;
   /** Whether something has changed since the work under way began. */
   #isDue = false;
   #isClosed = false;
+  /** Since the store worked last. */
+  #hasWarned = false;
   #timer: NodeJS.Timeout | undefined;
   readonly #unwatch: () => void;
 
@@ -32,8 +34,12 @@ export class SharedLimits implements LimitSharing {
   }
 
   ask(uses: Amounts): void {
-    this.#asked.push(uses);
+    this.#asked.add(uses);
     this.#work();
+  }
+
+  withdraw(uses: Amounts): void {
+    this.#asked.delete(uses);
   }
 
   giveBack(name: string, held: number, unused: number): void {
@@ -43,13 +49,11 @@ export class SharedLimits implements LimitSharing {
     this.#work();
   }
 
-  /** Gives back the rest. */
-  async close(): Promise<void> {
+  /** What is still held goes back when the journal is closed. The store may be away, so nothing waits for it. */
+  close(): void {
     this.#isClosed = true;
     this.#unwatch();
     clearTimeout(this.#timer);
-    await this.#working;
-    await this.#giveBackAll().catch(() => {}); // it counts only while this process lives
   }
 
   #heldOf(name: string): number {
@@ -59,37 +63,48 @@ export class SharedLimits implements LimitSharing {
   #work(): void {
     if (this.#isClosed) return;
     this.#isDue = true;
-    if (this.#working !== undefined) return;
+    if (this.#isWorking) return;
     clearTimeout(this.#timer);
-    this.#working = this.#workOff().finally(() => (this.#working = undefined));
+    void this.#workOff();
   }
 
-  /** Never throws. */
   async #workOff(): Promise<void> {
-    let wait = Infinity;
+    this.#isWorking = true;
+    let wait = askIntervalMs;
     while (this.#isDue && !this.#isClosed) {
       this.#isDue = false;
       try {
         await this.#giveBackAll();
         wait = await this.#takeAll();
-      } catch {
-        wait = askIntervalMs; // the journal fails
+        this.#hasWarned = false;
+      } catch (error) {
+        wait = askIntervalMs;
+        this.#warn(error);
       }
     }
-    const isDone = this.#asked.length === 0 && this.#changed.size === 0;
+    this.#isWorking = false;
+    const isDone = this.#asked.size === 0 && this.#changed.size === 0;
     if (!isDone && !this.#isClosed)
-      this.#timer = setTimeout(() => this.#work(), Math.min(askIntervalMs, Math.ceil(wait)));
+      this.#timer = setTimeout(() => this.#work(), Math.min(askIntervalMs, Math.ceil(wait))).unref();
+  }
+
+  #warn(error: unknown): void {
+    if (this.#isClosed || this.#hasWarned) return;
+    this.#hasWarned = true;
+    const text = `Functions that use limits wait, because limits cannot be counted: ${(error as Error).message}`;
+    process.emitWarning(text, 'HandoffWarning');
   }
 
   /** @returns ms after which more may be had; Infinity if others must give back first */
   async #takeAll(): Promise<number> {
     let wait = Infinity;
     for (const uses of [...this.#asked]) {
-      const ms = this.#isClosed ? Infinity : await this.#take(uses);
-      if (ms === 0) {
-        this.#asked = this.#asked.filter((each) => each !== uses);
-        this.#granted(uses);
-      } else wait = Math.min(wait, ms);
+      if (!this.#asked.has(uses)) continue; // it was withdrawn
+      const ms = await this.#take(uses);
+      if (this.#isClosed) break;
+      if (ms > 0) wait = Math.min(wait, ms);
+      else if (this.#asked.delete(uses)) this.#granted(uses);
+      else for (const name in uses) this.giveBack(name, 0, uses[name]!);
     }
     return wait;
   }

@@ -234,6 +234,23 @@ describePostgres('on a server', () => {
       await expect.poll(() => alive.limits.take(rules, { db: 1 }, { db: 0 }), patient).toBe(0);
     });
 
+    it('are not kept from others by a process that sleeps while it takes them', { timeout: 20_000 }, async () => {
+      const proxy = await LossyProxy.start(Number(new URL(url).port));
+      try {
+        const [asleep, awake] = [await open({ url: url.replace(/:\d+/, `:${proxy.port}`), lease: 100 }), await open()];
+        proxy.holdAnswerTo('FOR UPDATE');
+        const taking = asleep.limits.take(rules, { db: 1 }, { db: 0 });
+        await expect
+          .poll(() => sql(`SELECT 1 FROM pg_stat_activity WHERE state LIKE 'idle in tr%'`), patient)
+          .not.toEqual([]);
+        await awake.limits.take(rules, { db: 1 }, { db: 0 });
+        expect(await taking, 'it goes on when it wakes').toBe(Infinity);
+      } finally {
+        await clean();
+        await proxy.close();
+      }
+    });
+
     it('are taken once when the answer is lost', async () => {
       const proxy = await LossyProxy.start(Number(new URL(url).port));
       try {

@@ -94,9 +94,19 @@ export class Database {
   }
 }
 
-/** All or nothing. */
-export async function transaction<Value>(client: ClientBase, work: () => Promise<Value>): Promise<Value> {
-  await client.query('BEGIN');
+/**
+ * All or nothing.
+ *
+ * @param maxPause ms between two statements after which the server ends it. Default: none
+ */
+export async function transaction<Value>(
+  client: ClientBase,
+  work: () => Promise<Value>,
+  maxPause?: number,
+): Promise<Value> {
+  const limit =
+    maxPause === undefined ? '' : `; SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(maxPause)}`;
+  await client.query(`BEGIN${limit}`);
   try {
     const value = await work();
     await client.query('COMMIT');

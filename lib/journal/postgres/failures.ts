@@ -14,6 +14,7 @@ const passing = new Set([
   'EAI_AGAIN',
   'ENOENT', // the Unix socket of a server that restarts
   '25006', // read-only: a standby, before or after a failover
+  '25P03', // the process has slept within a transaction
   '40001', // serialization failure
   '40P01', // deadlock
   '53300', // too many connections

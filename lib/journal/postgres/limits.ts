@@ -17,6 +17,8 @@ export interface LimitParts {
   /** Quoted. */
   readonly schema: string;
   readonly channel: string;
+  /** In ms. */
+  readonly lease: number;
   /** A condition: the owner in a row lives, or that cannot be known. `judges`: a placeholder. */
   lives(row: string, judges: string): string;
   judges(): boolean;
@@ -78,23 +80,23 @@ export class PostgresLimits implements LimitStore {
     names: readonly string[],
     work: (client: ClientBase, buckets: ReadonlyMap<string, Bucket>) => Promise<Value>,
   ): Promise<Value> {
-    const { database, schema } = this.#parts;
-    return database.run('written', (client) =>
-      transaction(client, async () => {
-        const bursts = names.map((name) => limits[name]!.burst);
-        await client.query(
-          `INSERT INTO ${schema}.limits (name, tokens, at)
-           SELECT name, tokens, ${now} FROM unnest($1::text[], $2::float8[]) AS new (name, tokens) ORDER BY name
-           ON CONFLICT DO NOTHING`,
-          [names, bursts],
-        );
-        const { rows } = await client.query<Bucket>(
-          `SELECT name, tokens, at, ${now} AS now FROM ${schema}.limits WHERE name = ANY ($1) ORDER BY name FOR UPDATE`,
-          [names],
-        );
-        return work(client, new Map(rows.map((row) => [row.name, row])));
-      }),
-    );
+    const { database, schema, lease } = this.#parts;
+    const locked = async (client: ClientBase): Promise<Value> => {
+      const bursts = names.map((name) => limits[name]!.burst);
+      await client.query(
+        `INSERT INTO ${schema}.limits (name, tokens, at)
+         SELECT name, tokens, ${now} FROM unnest($1::text[], $2::float8[]) AS new (name, tokens) ORDER BY name
+         ON CONFLICT DO NOTHING`,
+        [names, bursts],
+      );
+      const { rows } = await client.query<Bucket>(
+        `SELECT name, tokens, at, ${now} AS now FROM ${schema}.limits WHERE name = ANY ($1) ORDER BY name FOR UPDATE`,
+        [names],
+      );
+      return work(client, new Map(rows.map((row) => [row.name, row])));
+    };
+    // A process that sleeps must not keep the limits locked.
+    return database.run('written', (client) => transaction(client, () => locked(client), Math.max(1000, lease)));
   }
 
   /** Forgets processes that are gone. */

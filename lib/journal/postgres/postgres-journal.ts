@@ -79,6 +79,7 @@ export class PostgresJournal implements Journal {
       owner: this.#presence.owner,
       schema: this.#schema,
       channel: this.#channel,
+      lease: settings.lease,
       lives: (row, judges) => this.#lives(row, judges),
       judges: () => this.#presence.judges,
       watch: (listener) => {

@@ -63,7 +63,7 @@ export class Presence {
     if (client === undefined) return;
     const { schema } = this.#settings;
     await client.query(`DELETE FROM "${schema}".owners WHERE owner = $1`, [this.owner]).catch(() => {});
-    await client.query('SELECT pg_notify($1, $2)', [this.#channel, '']).catch(() => {});
+    await client.query(`SELECT pg_notify($1, ''), pg_notify($1, $2)`, [this.#channel, freed]).catch(() => {});
     await client.end().catch(() => {});
   }
 

@@ -19,6 +19,8 @@ export type Command =
   | { readonly type: 'ClearTimer'; readonly timer: number }
   /** Ask the processes that share the limits for all of this. Answered by `LimitsGranted`, when there is enough. */
   | { readonly type: 'AskLimits'; readonly uses: Uses }
+  /** Nothing wants what `AskLimits` has asked for any more: `LimitsGranted` does not follow. */
+  | { readonly type: 'WithdrawLimits'; readonly uses: Uses }
   /** Give back of a shared limit what functions have held, and what none has used. */
   | { readonly type: 'ReturnLimit'; readonly name: string; readonly held: number; readonly unused: number }
   /** For observers: a function may start as soon as there is room. Only sent when `State.observed`. */

@@ -235,8 +235,8 @@ export interface LimitShare {
   credit: number;
   /** The class for which it was asked last; null for none. */
   asker: { readonly run: Run; readonly from: ReadyClass } | null;
-  /** Whether an answer is outstanding. */
-  isAsked: boolean;
+  /** What was asked for without an answer yet; null for nothing. */
+  asked: Uses | null;
   /** What batches have given back in this event. */
   returned: number;
 }

@@ -38,6 +38,7 @@ class Process {
     for (const command of commands) {
       if (command.type === 'Start') this.running.push(command.batch);
       if (command.type === 'AskLimits') this.asked.push(command.uses);
+      if (command.type === 'WithdrawLimits') this.asked.splice(this.asked.indexOf(command.uses), 1);
       if (command.type === 'ReturnLimit') this.held[command.name]! -= command.held + command.unused;
     }
   }
@@ -107,12 +108,27 @@ describe('a limit that is shared', () => {
     expect(one.asked).toEqual([{ a: 1 }]);
   });
 
-  it('goes back when the run that asked for it is gone', () => {
+  it('is no longer asked for when the run that asked for it is gone, so that others need not wait for the answer', () => {
     const one = new Process();
-    one.submit('x', { a: 1 });
+    one.held.b = 2; // another process has it
+    one.submit('x', { a: 1, b: 1 });
+    one.submit('y', { a: 1 });
+    expect(one.asked).toEqual([{ a: 1, b: 1 }]);
     one.abort('x');
+    expect(one.asked).toEqual([{ a: 1 }]);
     one.grant();
-    expect([one.held, one.running.length]).toEqual([{ a: 0, b: 0 }, 0]);
+    expect(one.running.map(({ run }) => run.id)).toEqual(['y']);
+  });
+
+  it('goes back when the run for which it was granted is gone', () => {
+    const one = new Process(1);
+    one.submit('w', {});
+    one.end();
+    one.submit('x', { a: 1 });
+    one.submit('y', {}, {});
+    one.grant();
+    one.abort('x');
+    expect(one.held).toEqual({ a: 0, b: 0 });
   });
 
   it('is never used by more than was granted, and is given back when nothing is left to do', () => {

@@ -7,7 +7,8 @@ export class LossyProxy {
   readonly #sockets = new Set<Socket>();
   #server: Server;
   #port = 0;
-  #losing: ((answer: Buffer) => boolean) | undefined;
+  #losing: ((sent: Buffer) => boolean) | undefined;
+  #holding: ((sent: Buffer) => boolean) | undefined;
 
   private constructor(target: number) {
     this.#target = target;
@@ -30,6 +31,11 @@ export class LossyProxy {
     this.#losing = (sent) => sent.includes(text);
   }
 
+  /** The server does its work on the next statement that contains a text, and then the client sleeps, as far as it sees. */
+  holdAnswerTo(text: string): void {
+    this.#holding = (sent) => sent.includes(text);
+  }
+
   /** Nothing passes any more. */
   async close(): Promise<void> {
     const closed = once(this.#server, 'close');
@@ -50,6 +56,7 @@ export class LossyProxy {
     return createServer((client) => {
       const server = connect(this.#target, '127.0.0.1');
       let isLost = false;
+      let isHeld = false;
       for (const socket of [client, server]) {
         this.#sockets.add(socket);
         socket.on('error', () => {});
@@ -64,12 +71,16 @@ export class LossyProxy {
           this.#losing = undefined;
           isLost = true;
         }
+        if (this.#holding?.(data) === true) {
+          this.#holding = undefined;
+          isHeld = true;
+        }
         server.write(data);
       });
       server.on('data', (data: Buffer) => {
         // It answers after it has committed.
         if (isLost) client.destroy();
-        else client.write(data);
+        else if (!isHeld) client.write(data);
       });
     });
   }
