@@ -4,6 +4,7 @@ import { type Config, readConfig } from '../runtime/options/config.ts';
 import { Handoff } from '../runtime/handoff.ts';
 import type { DashboardOptions } from '../runtime/options/dashboard-options.ts';
 import type { HandoffOptions } from '../runtime/options/handoff-options.ts';
+import { withNatsVariables } from '../runtime/options/journal-options.ts';
 import { isRecord } from '../core/values.ts';
 import type {
   NatsTransportOptions,
@@ -124,7 +125,7 @@ export function merge(
     : tcpTransport(flags, environment.tcp, config, part);
   const nodes = nodesOf(flags) ?? (joinsOnly ? [] : nodesOfHost(config, part));
   const { transport: _transport, nodes: _nodes, ...rest } = config;
-  return {
+  const merged: HandoffOptions = {
     ...rest,
     ...orchestrationOf(flags, config, part),
     ...(nodes !== undefined && { nodes }),
@@ -132,6 +133,8 @@ export function merge(
     ...cacheOf(flags, config),
     ...optionsOfFlags(flags),
   };
+  if (!isRecord(merged.journal)) return merged;
+  return { ...merged, journal: withNatsVariables(merged.journal, environment.nats) };
 }
 
 interface MergedTransport {

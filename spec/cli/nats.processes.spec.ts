@@ -1,5 +1,7 @@
 /** The command with hosts that find each other at a NATS server. */
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ask, Stream } from '../dashboard/support.ts';
 import { describeNats, NatsServer } from '../support/nats-server.ts';
 import { clusterFiles, Processes } from './processes.ts';
 
@@ -46,6 +48,36 @@ describeNats('the command at a NATS server', () => {
     a.kill('SIGTERM');
     expect((await a.finished).code).toBe(143);
     await b.said('node a is down');
+  });
+
+  it('shows what hosts do, from a dashboard that runs nothing', async () => {
+    const a = processes.start(['node', '--name', 'a', '--capabilities', 'cpu=2', '--json', ...at('cli-4')]);
+    const { address } = await a.ready();
+    const dashboard = processes.start(['dashboard', '--port', '0', '--json', ...at('cli-4')]);
+    const { url } = (await dashboard.ready()) as unknown as { readonly url: string };
+    const stream = new Stream(url);
+    const shown = (): { key: string; state: string } | undefined =>
+      stream
+        .of('runs')
+        .flatMap(({ runs }) => runs)
+        .findLast(({ dagId }) => dagId === 'held');
+    const run = processes.start(['run', 'held.ts', ...at('cli-4'), '--', join(processes.folder, 'never')]);
+    await stream.until(
+      () =>
+        shown() !== undefined &&
+        stream.of('nodes').some(({ nodes }) => nodes.some(({ name, host }) => name === 'a' && host === address)),
+    );
+    await a.said('held runs');
+    expect(
+      await ask(url, `/api/runs/${shown()!.key}/cancel`, { method: 'POST', headers: { 'x-handoff': '1' } }),
+    ).toMatchObject({ status: 202 });
+    const { code, stderr } = await run.finished;
+    expect(code).toBe(1);
+    expect(stderr).toContain('ABORTED');
+    await stream.until(() => shown()?.state === 'failed');
+    dashboard.kill('SIGINT');
+    expect((await dashboard.finished).code).toBe(130);
+    await stream.closed;
   });
 
   it('says why it cannot join, without showing secrets', async () => {

@@ -10,6 +10,7 @@ import { natsOptions } from '../../hosts/transport/nats/schema.ts';
 import { isNamespace } from '../../hosts/transport/nats/subjects.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { natsFromEnvironment } from './transport-environment.ts';
+import type { NatsTransportOptions } from './transport-options.ts';
 
 export interface SqliteJournalOptions {
   /** `'sqlite'`. */
@@ -199,6 +200,19 @@ export const natsSchema = optionSet({
 
 export const defaultMaxResultBytes = v.getDefault(sqliteSchema.entries.maxResultBytes);
 
+/** What variables say about NATS servers, for a journal that cannot read them: the command removes them first. */
+const natsVariables = Symbol('NATS variables');
+
+interface WithVariables {
+  readonly [natsVariables]?: Partial<NatsTransportOptions>;
+}
+
+/** A journal at NATS servers with what variables say about those. Other journals stay as they are. */
+export function withNatsVariables(journal: JournalOptions, variables: Partial<NatsTransportOptions>): JournalOptions {
+  if (isJournal(journal) || journal.type !== 'nats') return journal;
+  return { ...journal, [natsVariables]: variables } as NatsJournalOptions;
+}
+
 /** @throws `INVALID_OPTION` when an option is unknown or has a bad value */
 export function resolveJournal(options: JournalOptions): ResolvedJournal {
   if (isJournal(options)) return { maxResultBytes: defaultMaxResultBytes, open: async () => options };
@@ -236,7 +250,8 @@ function postgres(options: PostgresJournalOptions): ResolvedJournal {
   };
 }
 
-function nats(options: NatsJournalOptions): ResolvedJournal {
+function nats(options: NatsJournalOptions & WithVariables): ResolvedJournal {
+  const { [natsVariables]: variables } = options;
   const parsed = parseOptions(where, natsSchema, options);
   const { servers, namespace, maxResultBytes: bytes, retain, replicas, lease, retryTimeout } = parsed;
   return {
@@ -244,16 +259,20 @@ function nats(options: NatsJournalOptions): ResolvedJournal {
     open: async (transport) => {
       const { NatsJournal } = await import('../../journal/nats/nats-journal.ts');
       const connection =
-        transport === undefined || servers !== undefined ? await connect({ servers, namespace }) : await transport();
+        transport === undefined || servers !== undefined
+          ? await connect({ servers, namespace }, variables ?? natsFromEnvironment(process.env))
+          : await transport();
       return NatsJournal.open(connection, { replicas, lease, retryTimeout, retain: retain ?? retainedByDefault() });
     },
   };
 }
 
 /** A connection of the journal alone, with what the environment says about the servers. */
-async function connect(given: Pick<NatsJournalOptions, 'servers' | 'namespace'>): Promise<SharedConnection> {
+async function connect(
+  given: Pick<NatsJournalOptions, 'servers' | 'namespace'>,
+  { servers, namespace, user, pass, token, nkey, creds, tls, secret }: Partial<NatsTransportOptions>,
+): Promise<SharedConnection> {
   const { connectAlone } = await import('../../hosts/transport/nats/shared-connection.ts');
-  const { servers, namespace, user, pass, token, nkey, creds, tls, secret } = natsFromEnvironment(process.env);
   const all = given.servers ?? servers;
   if (all === undefined)
     throw new HandoffError(
