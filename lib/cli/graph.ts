@@ -4,15 +4,18 @@ import { readFileSync } from 'node:fs';
 import type { Dag } from '../dag/dag.ts';
 import { type DrawOptions, toDot, toMermaid, toSvg } from '../dag/draw.ts';
 import { formats } from './choices.ts';
+import { drawnRun } from '../report/run-graph-drawing.ts';
 import { describeError, ExitCode, UsageError } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { loadDag } from './load.ts';
+import { readTraceFile } from './plot.ts';
 import { startHandoff } from './start.ts';
 import { print } from './stdout.ts';
 
 export interface GraphFlags extends HandoffFlags {
   readonly format: string;
   readonly plan?: boolean;
+  readonly run?: boolean;
   readonly allocations?: string;
 }
 
@@ -24,11 +27,32 @@ export async function graph(file: string, args: readonly string[], flags: GraphF
   if (flags.plan === true && flags.allocations !== undefined)
     throw new UsageError('--plan and --allocations both assign colours to nodes. Give either.');
   if (flags.plan !== true) refuseWithoutPlan(flags);
+  if (flags.run === true) return graphOfRun(file, args, flags);
   const given = flags.allocations === undefined ? undefined : readAllocations(flags.allocations);
   const { dag } = await loadDag(file, args);
   const check = dag.validate();
   const allocations = flags.plan === true && check.ok ? await planned(dag, flags) : given;
-  const options: DrawOptions = { legend: true, ...(allocations !== undefined && { allocations }) };
+  await draw(dag, format, { legend: true, ...(allocations !== undefined && { allocations }) });
+  if (check.ok) return ExitCode.done;
+  process.stderr.write(`${describeError(check.error)}\n`);
+  return ExitCode.wrongUsage;
+}
+
+/** Prints what a traced run became. */
+async function graphOfRun(file: string, args: readonly string[], flags: GraphFlags): Promise<number> {
+  if (flags.plan === true || flags.allocations !== undefined || args.length > 0)
+    throw new UsageError('--run draws a run that has ended. Leave out --plan, --allocations and arguments.');
+  const { dagId, graph: functions, gantt } = readTraceFile(file);
+  if (functions.length === 0)
+    throw new UsageError(`${file} has no graph. Write it again with handoff run pipeline.ts --trace FILE.`);
+  const ran = new Map(gantt.rows.flatMap(({ node, bars }) => bars.map(({ id }) => [id, node] as const)));
+  const { dag, skipped, allocations } = drawnRun(dagId, functions, ran);
+  await draw(dag, flags.format, { legend: true, skipped, allocations });
+  return ExitCode.done;
+}
+
+async function draw(dag: Dag, format: string, options: DrawOptions): Promise<void> {
+  const { allocations } = options;
   switch (format as (typeof formats)[number]) {
     case 'mermaid':
       print(toMermaid(dag, options));
@@ -43,13 +67,10 @@ export async function graph(file: string, args: readonly string[], flags: GraphF
       print(JSON.stringify(allocations === undefined ? dag : { ...dag.toJSON(), allocations }, null, 2));
       break;
   }
-  if (check.ok) return ExitCode.done;
-  process.stderr.write(`${describeError(check.error)}\n`);
-  return ExitCode.wrongUsage;
 }
 
 /** @throws `UsageError` naming a flag that has no effect without `--plan` */
-function refuseWithoutPlan({ format: _, plan: _p, allocations: _a, ...others }: GraphFlags): void {
+function refuseWithoutPlan({ format: _, plan: _p, allocations: _a, run: _r, ...others }: GraphFlags): void {
   const [useless] = Object.keys(others);
   if (useless !== undefined)
     throw new UsageError(

@@ -18,7 +18,7 @@ export interface PlotFlags {
 export async function plot(file: string, flags: PlotFlags): Promise<number> {
   const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
   try {
-    const run = read(file);
+    const run = readTraceFile(file);
     const picture = ganttSvg(run.gantt, {
       title: `Run ${run.dagId}`,
       subtitle: `${run.functions} functions in ${formatMs(run.duration)}`,
@@ -32,7 +32,8 @@ export async function plot(file: string, flags: PlotFlags): Promise<number> {
   }
 }
 
-function read(file: string): TracedRun {
+/** @throws `UsageError` when the file cannot be read, or is not a trace */
+export function readTraceFile(file: string): TracedRun {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');

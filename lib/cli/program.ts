@@ -127,7 +127,8 @@ export function createProgram(done: (code: number) => void): Command {
       '--allocations <file>',
       'colour functions by the node they ran on; a file written by handoff run --summary or --json',
     )
-    .option('--plan', 'colour functions by the node they would run on');
+    .option('--plan', 'colour functions by the node they would run on')
+    .option('--run', 'the file is a trace written by handoff run --trace; draw what its run became');
   withDag(drawing.optionsGroup('With --plan:')).action(async (file: string, args: string[], flags: GraphFlags) =>
     done(await (await import('./graph.ts')).graph(file, args, flags)),
   );

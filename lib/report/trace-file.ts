@@ -10,6 +10,17 @@ export interface TracedRun {
   readonly duration: number;
   readonly functions: number;
   readonly usage: readonly Usage[];
+  /** Everything that the run had, in the order in which it became known. */
+  readonly graph: readonly TracedFunction[];
+}
+
+export interface TracedFunction {
+  readonly id: string;
+  /** The name of the exported function. */
+  readonly code: string;
+  /** The functions whose results it takes, by their place in the list. */
+  readonly after: readonly number[];
+  readonly isSkipped: boolean;
 }
 
 /** The file was not written by `--trace`. The message says what is wrong. */
@@ -28,7 +39,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export function readTrace(text: string): TracedRun {
   const file = parse(text);
   if (!isFields(file) || !Array.isArray(file['traceEvents'])) throw new NotATrace('it has no list "traceEvents"');
-  const { traceEvents, otherData } = file as { traceEvents: unknown[]; otherData?: unknown };
+  const { traceEvents, otherData, functions } = file as Fields & { traceEvents: unknown[] };
   if (!isFields(otherData) || otherData['producer'] !== 'handoff')
     throw new NotATrace('it was not written by handoff run --trace');
   const events = traceEvents.filter(isFields);
@@ -42,6 +53,7 @@ export function readTrace(text: string): TracedRun {
     duration: numberOf(run, 'dur') / 1000,
     functions: new Set(bars.map(({ id }) => id)).size,
     usage: usageOf(events, origin, isFields(otherData['nodes']) ? otherData['nodes'] : {}),
+    graph: Array.isArray(functions) ? functions.map(toFunction) : [],
   };
 }
 
@@ -51,6 +63,15 @@ function parse(text: string): unknown {
   } catch (error) {
     throw new NotATrace(`it is not JSON: ${(error as Error).message}`);
   }
+}
+
+function toFunction(given: unknown, at: number, { length }: readonly unknown[]): TracedFunction {
+  const { id, function: code, after, skipped } = isFields(given) ? given : {};
+  const isPlace = (place: unknown): place is number =>
+    Number.isInteger(place) && (place as number) >= 0 && (place as number) < length;
+  if (typeof id !== 'string' || typeof code !== 'string' || !Array.isArray(after) || !after.every(isPlace))
+    throw new NotATrace(`its function ${at} is malformed`);
+  return { id, code, after, isSkipped: skipped === true };
 }
 
 function toBar(event: Fields, origin: number): PlacedBar {

@@ -147,7 +147,28 @@ export class TraceRecorder {
       yield chunk;
       chunk = '';
     }
+    chunk += '\n],"functions":[\n';
+    comma = '';
+    for (const each of this.#functions()) {
+      chunk += comma + JSON.stringify(each);
+      comma = ',\n';
+      if (chunk.length < chunkLength) continue;
+      yield chunk;
+      chunk = '';
+    }
     yield `${chunk}\n]}\n`;
+  }
+
+  /** The graph, which slices and arrows show only as far as it ran. */
+  *#functions(): Generator<Readonly<Record<string, unknown>>> {
+    const { graph, outcome } = this.#record;
+    for (const [i, id] of graph.ids.entries())
+      yield {
+        id,
+        function: graph.names[graph.code[i]!]!,
+        after: graph.deps[i]!,
+        ...(outcome[i] === Outcome.skipped && { skipped: true }),
+      };
   }
 
   /** The trace events, not sorted by time. */

@@ -204,6 +204,27 @@ describe('handoff graph', () => {
     expect(stderr).toContain(mention);
   });
 
+  it('draws what a run became with --run: elements, answered graphs and skipped functions', async () => {
+    const trace = file('growing.json');
+    expect(await cli('run', fixture('growing.ts'), '--no-progress', '--trace', trace)).toMatchObject({ code: 0 });
+    const { code, stdout } = await cli('graph', '--run', trace, '--format', 'dot');
+    expect(code).toBe(0);
+    expect(stdout).toContain('increment#1[2]');
+    expect(stdout).toMatch(/sum#1\/\w+#1/);
+    expect(stdout).toContain('dashed');
+    expect(stdout).toContain('on local');
+  });
+
+  it.each([
+    ['a file that is no trace', () => [fixture('struct.ts')], 'is not a trace of a run'],
+    ['a plan of what has ended', () => ['--plan', file('growing.json')], 'Leave out --plan'],
+  ])('exits with 2 for --run and %s', async (_, more, mention) => {
+    const { code, stdout, stderr } = await cli('graph', '--run', ...more());
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain(mention);
+  });
+
   it('does not mind a reader that stops early', async () => {
     const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
     const child = spawn('sh', ['-c', `"${process.execPath}" "${main}" graph "${fixture('struct.ts')}" | head -1`], {
