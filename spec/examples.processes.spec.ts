@@ -8,7 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { cli } from './support/cli.ts';
 import { describeNats } from './support/nats-server.ts';
+import { describePostgres, sharedPostgres } from './support/postgres/shared.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -267,5 +269,17 @@ describeNats('nats-cluster', () => {
     expect(stdout).toContain('Node lab is down');
     expect(stdout).toMatch(/from attic and desk;/);
     expect(await sharp(join(output, 'collage.jpg')).metadata()).toMatchObject({ format: 'jpeg' });
+  });
+
+  describePostgres('with a journal', () => {
+    it('records its run, and a second start runs nothing again', async () => {
+      const journal = ['--journal', await sharedPostgres()];
+      const output = join(root, 'examples/nats-cluster/output');
+      expect((await example('nats-cluster', ...journal)).stdout).toContain('Node lab is down');
+      rmSync(output, { recursive: true });
+      expect((await example('nats-cluster', ...journal)).stdout).toMatch(/^11 results/m);
+      expect(existsSync(output)).toBe(false);
+      expect((await cli('runs', ...journal)).stdout).toMatch(/^collage +image-processing +finished +11 of 11 /m);
+    });
   });
 });

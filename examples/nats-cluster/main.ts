@@ -1,7 +1,8 @@
 /**
  * The image pipeline on three hosts that find each other at a NATS server: this process and two more. One of them is
  * killed in the middle, and the others finish its work. It starts server and hosts itself, unless HANDOFF_NATS names a
- * server: README.md shows the same with hosts in other terminals, or on other machines.
+ * server: README.md shows the same with hosts in other terminals, or on other machines. With `--journal postgres://…`, the
+ * run is recorded, and a second start continues it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -10,6 +11,7 @@ import { createRequire } from 'node:module';
 import { relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 // In a project of your own: from 'handoffjs'.
 import { Handoff } from '../../lib/index.ts';
 import { imagePipeline } from '../image-processing/pipeline.ts';
@@ -21,6 +23,7 @@ const paths = ['acanthus-mollis', 'airplane-from-above', 'allium-oreophilum', 'b
 );
 const output = fileURLToPath(new URL('./output', import.meta.url));
 
+const { journal } = parseArgs({ options: { journal: { type: 'string' } } }).values;
 const given = process.env['HANDOFF_NATS'];
 const pass = randomBytes(16).toString('hex');
 const server = given === undefined ? await startServer('hosts', pass) : undefined;
@@ -58,6 +61,7 @@ const [lab] = server === undefined ? [] : await Promise.all([startHost('lab'), s
 const handoff = await Handoff.start({
   nodes: [{ name: 'desk', capabilities: { cpu: 2, memory: 4000 } }],
   transport: { type: 'nats' },
+  journal: journal === undefined ? undefined : { type: 'postgres', url: journal },
 });
 try {
   console.log(
@@ -70,7 +74,10 @@ try {
   handoff.on('function:started', ({ node }) => {
     if (node === 'lab' && lab?.killed === false) lab.kill('SIGKILL');
   });
-  const { results, allocations, stats } = await handoff.execute(pipeline);
+  const { results, allocations, stats } = await handoff.execute(
+    pipeline,
+    journal === undefined ? {} : { runId: 'collage' },
+  );
   const used = [...new Set(Object.values(allocations))].sort();
   console.log(`${Object.keys(results).length} results, from ${used.join(' and ')}; ${stats.retries} retries`);
   console.log('Collage:', relative(process.cwd(), `${output}/collage.jpg`));
