@@ -1,12 +1,12 @@
 /** Failed attempts: another attempt, or the end of the run. */
 import type { Command } from './commands.ts';
 import { elementsOf, expansionOf, expansionOfOwner, spanOf, spanOfOwner } from './growth.ts';
-import type { Span } from './span.ts';
+import type { Expansion, Span } from './span.ts';
 import { letIn } from './map-places.ts';
 import type { Failure, FunctionFailure, Outcome } from './outcome.ts';
 import { settlePromise } from './groups.ts';
 import { nodesFor, putBack } from './ready.ts';
-import { release } from './release.ts';
+import { leaveGraph, release } from './release.ts';
 import { retryDelay } from './retry.ts';
 import { settleInput } from './settle.ts';
 import { type Batch, nextId, noteIfOver, type Run, type State, Status } from './state.ts';
@@ -64,10 +64,18 @@ export function failForGood(state: State, run: Run, i: number, failure: Failure,
 
 /** The element of a map that settles whose graph, or the graph of whose functions, a function is part of; -1: none. */
 function settlingAround(run: Run, i: number): number {
-  for (let at = expansionOf(run, i); at !== undefined; at = expansionOf(run, ownerAround(run, at.owner))) {
-    if (spanOf(run, at.owner)?.map.settle === true) return at.owner;
-  }
+  for (const { owner } of graphsAround(run, i)) if (spanOf(run, owner)?.map.settle === true) return owner;
   return -1;
+}
+
+/** The graphs that a function is part of, the innermost first. */
+function* graphsAround(run: Run, i: number): Iterable<Expansion> {
+  for (let at = i; ;) {
+    const graph = expansionOf(run, ownerAround(run, at));
+    if (graph === undefined) return;
+    yield graph;
+    at = graph.owner;
+  }
 }
 
 /** The map of an element, and any other function itself. */
@@ -82,18 +90,33 @@ export function settlingElement(run: Run, i: number): number {
 
 /** Whether a function is part of the graph of an element whose result is an error by now. No function is left there. */
 export function isInSettled(run: Run, i: number): boolean {
-  for (let at = expansionOf(run, i); at !== undefined; at = expansionOf(run, ownerAround(run, at.owner)))
-    if (at.isSettled && at.left === 0) return true;
+  for (const { isSettled, left } of graphsAround(run, i)) if (isSettled && left === 0) return true;
   return false;
 }
 
 /**
  * The result of an element that was done is lost for good, or a result that it is made of. Its error takes the place of
  * the result.
+ *
+ * @param absent functions whose results are not there
  */
-export function settleDone(run: Run, element: number, failure: Failure, out: Command[]): void {
+export function settleDone(
+  run: Run,
+  element: number,
+  failure: Failure,
+  absent: ReadonlySet<number>,
+  out: Command[],
+): void {
   const graph = expansionOfOwner(run, element);
-  if (graph !== undefined) graph.isSettled = true;
+  if (graph !== undefined) {
+    graph.holders = [];
+    const released: number[] = [];
+    if (run.unread !== null) leaveGraph(run, graph, released);
+    for (const i of absent) run.held.delete(i);
+    const there = released.filter((i) => !absent.has(i));
+    if (there.length > 0) out.push({ type: 'Release', run, indexes: there });
+  }
+  spanOf(run, element)!.errors.add(element);
   const failed = { index: element, attempts: run.attempts[element]!, node: run.node[element]!, failure };
   out.push({ type: 'Settled', run, failed });
 }
@@ -110,6 +133,7 @@ function settleAround(state: State, run: Run, failed: FunctionFailure, element: 
 /** The error of an element is its result: its map settles. */
 function settleFailed(state: State, run: Run, failed: FunctionFailure, out: Command[]): void {
   const released: number[] = [];
+  spanOf(run, failed.index)!.errors.add(failed.index);
   out.push({ type: 'Settled', run, failed });
   run.status[failed.index] = Status.done;
   // A function that answered with a graph has given up its inputs before.
@@ -168,9 +192,14 @@ function giveUpDependents(state: State, run: Run, failed: number, out: Command[]
       const next = outs[k]!;
       const span = spanOfOwner(run, next);
       // Each element needs the input that is missing, unless it takes one element of it.
-      if (span !== undefined && span.source?.owner !== i) stack.push(...giveUpElements(state, run, span, out));
+      const needsAll = span !== undefined && span.source?.owner !== i;
+      const elements = needsAll ? giveUpElements(state, run, span, out) : [];
+      stack.push(...elements);
       // It may have ended before, if its dependency was lost and made again. It is already counted.
       if (ended.has(run.status[next]!)) continue;
+      // It has read its inputs, and waits for a graph or for elements that have.
+      const hasRead = span === undefined || (needsAll && elements.length === 0);
+      if (run.status[next] === Status.open && hasRead) continue;
       if (run.status[next] === Status.delayed) clearDelay(state, run, next, out);
       // Other dependents of the failed result are waiting, or are in the same batch and will be reported as skipped.
       run.status[next] = Status.unreachable;
@@ -185,9 +214,10 @@ function giveUpDependents(state: State, run: Run, failed: number, out: Command[]
   }
 }
 
-/** Gives up the elements of a map that have not ended. Returns them. */
+/** Gives up the elements of a map that have not read their inputs. Returns them. */
 function giveUpElements(state: State, run: Run, span: Span, out: Command[]): number[] {
   return [...elementsOf(span)].filter((i) => {
+    if (run.status[i] === Status.open) return false;
     if (run.status[i] === Status.delayed) clearDelay(state, run, i, out);
     return giveUp(state, run, i, out);
   });

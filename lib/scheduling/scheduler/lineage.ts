@@ -32,10 +32,11 @@ export function resultsLost(state: State, { run: id, indexes }: EventOf<'Results
   if (run === undefined || run.outcome !== undefined) return;
   const settled = new Map<number, Failure>();
   const released: number[] = [];
-  const again = reopenAll(state, run, noteLost(run, indexes), { settled, released });
+  const absent = new Set(indexes);
+  const again = reopenAll(state, run, noteLost(run, indexes), { settled, released, absent });
   if (released.length > 0) out.push({ type: 'Release', run, indexes: released });
   if (again.length > 0) out.push({ type: 'Recompute', run, indexes: again });
-  for (const [element, failure] of settled) settleDone(run, element, failure, out);
+  for (const [element, failure] of settled) settleDone(run, element, failure, absent, out);
   if (again.length === 0) return;
   sortOut(state, run);
   for (const i of again) {
@@ -67,18 +68,25 @@ interface Losses {
   /** Elements whose result is an error from now on. */
   readonly settled: Map<number, Failure>;
   readonly released: number[];
+  /** Functions whose results are not there. */
+  readonly absent: Set<number>;
 }
 
 /** Lets functions wait again, with all whose results they need and that are not there. Returns them. */
-function reopenAll(state: State, run: Run, stack: number[], { settled, released }: Losses): number[] {
+function reopenAll(state: State, run: Run, stack: number[], { settled, released, absent }: Losses): number[] {
   const again: number[] = [];
   for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
-    if (run.status[i] !== Status.done) continue;
+    absent.add(i);
+    if (run.status[i] !== Status.done || isInSettled(run, i)) continue;
     const failure = whyNotAgain(state, run, i);
     const element = failure === undefined ? -1 : settlingElement(run, i);
     if (failure !== undefined) endRisk(run, i, released);
-    if (element < 0 || run.status[element] !== Status.done) makeAgain(run, i, again, stack);
-    else settled.set(element, failure!);
+    if (element < 0 || run.status[element] !== Status.done) makeAgain(run, i, again);
+    else {
+      const graph = expansionOfOwner(run, element);
+      if (graph !== undefined) graph.isSettled = true; // nothing of it is made again
+      settled.set(element, failure!);
+    }
     if (failure === undefined) readInputsAgain(run, i, stack);
   }
   return again;
@@ -96,7 +104,7 @@ function lossesOf({ losses }: Run, i: number): number {
   return losses.get(i) ?? 0;
 }
 
-function makeAgain(run: Run, i: number, again: number[], stack: number[]): void {
+function makeAgain(run: Run, i: number, again: number[]): void {
   run.status[i] = Status.waiting;
   run.batch[i] = -1;
   run.unfinished++;
@@ -105,9 +113,10 @@ function makeAgain(run: Run, i: number, again: number[], stack: number[]): void 
   run.remote.delete(i);
   again.push(i);
   const span = spanOf(run, i);
-  reopenGraph(run, i, again, stack);
+  span?.errors.delete(i);
+  reopenGraph(run, i, again);
   if (span === undefined) missDependents(run, i);
-  else missElement(run, i, span, again, stack);
+  else missElement(run, i, span, again);
 }
 
 /** The dependents of a function miss an input again. */
@@ -126,6 +135,10 @@ function readInputsAgain(run: Run, i: number, stack: number[]): void {
   if (run.unread === null) return; // all results are kept to the end
   const isHolding = endHolding(run, i);
   forEachInput(run, i, (dep) => (isHolding ? raise(run, dep, 0, -1, stack) : raise(run, dep, 1, 0, stack)));
+  const span = spanOf(run, i);
+  if (span === undefined || span.isReading) return;
+  span.isReading = true; // what all elements take counts once for all of them
+  readInputsAgain(run, span.owner, stack);
 }
 
 /** A result is needed more than before. If it was dropped or is lost, it is made again. */
@@ -145,31 +158,30 @@ function raise(run: Run, i: number, unread: 0 | 1, lent: 0 | -1, stack: number[]
 }
 
 /** What takes an element misses it again. */
-function missElement(run: Run, i: number, span: Span, again: number[], stack: number[]): void {
+function missElement(run: Run, i: number, span: Span, again: number[]): void {
   for (const taker of span.takers) run.missing[taker.base + i - span.base]!++;
   span.left++;
-  if (run.status[span.owner] === Status.done) reopen(run, span.owner, again, stack);
+  if (run.status[span.owner] === Status.done) reopen(run, span.owner, again);
 }
 
 /** A function of a graph is made again, so the graph is not done any more. */
-function reopenGraph(run: Run, i: number, again: number[], stack: number[]): void {
+function reopenGraph(run: Run, i: number, again: number[]): void {
   const expansion = expansionOf(run, i);
   if (expansion === undefined) return;
   expansion.left++;
-  if (run.status[expansion.owner] === Status.done && !expansion.isSettled) reopen(run, expansion.owner, again, stack);
+  if (run.status[expansion.owner] === Status.done && !expansion.isSettled) reopen(run, expansion.owner, again);
 }
 
 /** A map of which an element is made again, or a function with a graph that is not done, is not done any more. */
-function reopen(run: Run, owner: number, again: number[], stack: number[]): void {
+function reopen(run: Run, owner: number, again: number[]): void {
   run.status[owner] = Status.open;
   run.unfinished++;
   run.losses.set(owner, lossesOf(run, owner));
   again.push(owner);
   const span = spanOf(run, owner);
   if (span === undefined) missDependents(run, owner);
-  else missElement(run, owner, span, again, stack);
-  reopenGraph(run, owner, again, stack);
-  if (expansionOfOwner(run, owner) === undefined) readInputsAgain(run, owner, stack); // a graph reads none of them
+  else missElement(run, owner, span, again);
+  reopenGraph(run, owner, again);
 }
 
 /** Whether a dependency has failed for good since the result was made. */

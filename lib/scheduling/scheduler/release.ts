@@ -2,6 +2,7 @@
 import { Flag } from '../../dag/compiled-dag.ts';
 import { elementsOf, expansionOfOwner, spanOf, spanOfOwner } from './growth.ts';
 import { count, endHolding, forEachInput, mayHold, Need, needOf, noteHolding, partsOf } from './readers.ts';
+import type { Expansion } from './span.ts';
 import { type Run, Status } from './state.ts';
 
 /** Counts one reader less for each result that the function took. Drops its own result if no function needs it. */
@@ -59,10 +60,23 @@ function giveUpInputs(run: Run, i: number, released: number[]): void {
   if (span?.holding === 0) giveUpInputs(run, span.owner, released);
 }
 
+/** The results of a graph are not read any more, because an error is the result. */
+export function leaveGraph(run: Run, expansion: Expansion, released: number[]): void {
+  const need = needOf(run, expansion.owner);
+  const parts = need === Need.nothing ? [] : partsOf(run, expansion.owner);
+  for (const part of parts) lessen(run, part, -1, need === Need.holding ? -1 : 0, released);
+  expansion.isRead = false;
+}
+
 /** A map that would have taken the elements of another one was skipped. */
 function leaveElements(run: Run, owner: number, released: number[]): void {
   const span = spanOfOwner(run, owner);
   if (span !== undefined) for (const i of elementsOf(span)) lessen(run, i, -1, 0, released);
+}
+
+/** Whether the result of an element is an error. */
+export function isError(run: Run, i: number): boolean {
+  return spanOf(run, i)?.errors.has(i) === true;
 }
 
 /** Drops a result that no function will read, unless a result made from it is lost. */
@@ -70,7 +84,7 @@ function letGoOf(run: Run, i: number, released: number[]): void {
   // A list consists of the results of its elements, and the result of a graph of those of its functions.
   if (spanOfOwner(run, i) !== undefined || expansionOfOwner(run, i) !== undefined) return;
   if (run.gone.delete(i)) return;
-  const isHeld = run.holdsOnce && (run.plan.flags[i]! & Flag.once) !== 0;
+  const isHeld = (run.holdsOnce && (run.plan.flags[i]! & Flag.once) !== 0) || isError(run, i);
   if (isHeld || run.cached.has(i)) run.held.add(i);
   if (!isHeld) released.push(i);
 }

@@ -52,7 +52,6 @@ function settleDependents(cascade: Cascade, i: number): void {
     const span = spanOfOwner(run, next);
     if (span !== undefined && span.source?.owner !== i) inherit(cascade, span);
     if (run.outcome !== undefined) continue;
-    if (status[next] === Status.open) gather(cascade, next);
     if (status[next] !== Status.waiting) continue;
     if (plan.branches !== null && isSkippedBy(run, next, i)) {
       skip(run, next, released, out);
@@ -104,13 +103,16 @@ function settleInGraph(cascade: Cascade, i: number): void {
 function gather({ run, stack, released, out }: Cascade, owner: number): void {
   const list = spanOfOwner(run, owner);
   const { left } = list ?? expansionOfOwner(run, owner)!;
-  // The graph of a function needs nothing that the function took.
-  if (run.status[owner] !== Status.open || left > 0 || (list !== undefined && run.missing[owner]! > 0)) return;
+  // It needs nothing that it took, even if that was lost since.
+  if (run.status[owner] !== Status.open || left > 0) return;
   run.status[owner] = Status.done;
   run.unfinished--;
   if ((run.plan.flags[owner]! & Flag.decides) !== 0) decideByGraph(run, owner);
   out.push({ type: 'Gathered', run, index: owner });
-  if (run.unread !== null && list !== undefined) release(run, owner, released);
+  if (run.unread !== null && list?.isReading === true) {
+    list.isReading = false;
+    release(run, owner, released);
+  }
   stack.push(owner);
 }
 

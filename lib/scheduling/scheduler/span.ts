@@ -19,8 +19,12 @@ export interface Span {
   isListRead: boolean;
   /** The number of elements that hold their inputs. See readers.ts. */
   holding: number;
+  /** Whether elements have yet to read what all of them take. Only of use while results are dropped. */
+  isReading: boolean;
   /** The number of elements without a result. */
   left: number;
+  /** The elements whose result is an error. It is kept to the end, because they do not run again. */
+  readonly errors: Set<number>;
   /** The elements that hold one of the places of a limited map. */
   readonly admitted: Set<number>;
   /** Elements that are to run as soon as a place is free, and how many of them were let in. */

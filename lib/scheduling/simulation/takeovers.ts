@@ -164,10 +164,11 @@ export class Takeovers {
       writeMs: this.#durability.writeMs,
       checker: this.#checker,
       isDead: () => simulation.isDead,
-      resultOf: (i) => ({
-        isKept: !this.#random.chance(this.#durability.unkept),
-        value: this.#scenario.isFalsy?.(plan, i) !== true,
-      }),
+      resultOf: (i) => {
+        const isFalsy = this.#scenario.isFalsy?.(plan, i) === true;
+        const isKept = !this.#random.chance(this.#durability.unkept) || isFalsy; // what is falsy is small
+        return { isKept, value: !isFalsy };
+      },
       onFenced: () => simulation.abort(runId, 0, false),
     });
     const restored = new Map(done.map((i) => [i, toRestored(history.finished.get(i)!)]));

@@ -23,12 +23,17 @@ class World {
   /** The functions whose attempts fail. */
   readonly failing = new Set<string>();
 
-  constructor(b: Partial<FunctionSpec>, settings: Partial<RunSettings> = {}, graphs: Record<string, Answer> = {}) {
+  constructor(
+    b: Partial<FunctionSpec>,
+    settings: Partial<RunSettings> = {},
+    graphs: Record<string, Answer> = {},
+    extra: Partial<FunctionSpec> = {},
+  ) {
     this.#graphs = graphs;
     const plan = compile(
       new Dag('run')
         .add({ id: 'list', code })
-        .add({ id: 'extra', code })
+        .add({ id: 'extra', code, ...extra })
         .add({ id: 'a', code, args: ['list'], map: true })
         .add({ id: 'b', code, args: ['a', 'extra'], ...b })
         .add({ id: 'last', code, args: ['b'] }),
@@ -84,16 +89,24 @@ class World {
     }
   }
 
-  /** Loses a result. Returns what was run for it, and the errors that are results now. */
-  lose(id: string): { ran: string[]; errors: unknown[] } {
+  /** Loses results, and ends all that runs then except one function. Returns what ran, and the errors that are results now. */
+  lose(ids: string | readonly string[], except = 'b[1]'): { ran: string[]; errors: unknown[] } {
     const before = this.ran.length;
     const commands = this.commands.length;
-    this.#feed({ type: 'ResultsLost', run: 'run', indexes: [this.state.runs.get('run')!.plan.indexOf(id)] });
-    this.work('b[1]');
+    const { plan } = this.state.runs.get('run')!;
+    this.#feed({ type: 'ResultsLost', run: 'run', indexes: [ids].flat().map((id) => plan.indexOf(id)) });
+    this.work(except);
     const errors = this.commands
       .slice(commands)
       .flatMap((each) => (each.type === 'Settled' ? [[this.#idOf(each.failed.index), each.failed.failure.kind]] : []));
     return { ran: this.ran.slice(before), errors };
+  }
+
+  /** The elements whose errors are their results. */
+  get settled(): string[] {
+    return this.commands.flatMap((each) =>
+      each.type === 'Settled' ? [each.run.plan.entries[each.failed.index]!.id] : [],
+    );
   }
 
   get end(): string | undefined {
@@ -124,6 +137,14 @@ it('the error of a function of its graph takes the place of the result of an ele
   expect(world.work().end).toBe('FinishRun');
 });
 
+it('nothing of its graph is made again when another result of that is lost together with the one that settles', () => {
+  const graph = compile(new Dag('graph').add({ id: 'x', code }).add({ id: 'y', code, idempotent: false }));
+  const answer = { plan: graph, shape: [0, 1], codes: new Int32Array(1) };
+  const world = new World({ map: { settle: true } }, {}, { 'b[0]': answer }).work('b[1]');
+  expect(world.lose(['b[0]/x', 'b[0]/y'])).toEqual({ ran: [], errors: [['b[0]', 'begun']] });
+  expect(world.work().end).toBe('FinishRun');
+});
+
 it('an element that fails because its result is lost has its inputs made again neither', () => {
   const world = new World({ map: true, idempotent: false }, { keepGoing: true }).work('b[1]');
   expect(world.lose('b[0]')).toEqual({ ran: [], errors: [] });
@@ -139,4 +160,23 @@ it('an element that is given up gives its place in the map to the next one', () 
   expect(world.lose('a[0]').ran).toEqual(['list', 'a[0]']);
   expect(world.work().ran.at(-1)).toBe('b[1]');
   expect(world.end).toBe('FailRun');
+});
+
+it('a map of which a graph is made again is done although what its elements took cannot be made again', () => {
+  const graph = compile(new Dag('graph').add({ id: 'x', code }));
+  const answer = { plan: graph, shape: 0, codes: new Int32Array(1) };
+  const world = new World({ map: true }, { keepGoing: true, kept: null }, { 'b[0]': answer }, { idempotent: false });
+  world.work('last');
+  world.lose('extra', 'last');
+  expect(world.lose('b[0]/x', 'last').ran).toEqual(['b[0]/x']);
+  expect(world.work().end).toBe('FailRun');
+});
+
+it('the error of an element of a map inside the graph of an element that settles is the result of that', () => {
+  const dag = new Dag('graph').add({ id: 'x', code }).add({ id: 'y', code, args: ['x'], map: true });
+  const answer = { plan: compile(dag), shape: 1, codes: new Int32Array(1) };
+  const world = new World({ map: { settle: true } }, {}, { 'b[0]': answer });
+  world.failing.add('b[0]/y[1]');
+  expect(world.work().end).toBe('FinishRun');
+  expect(world.settled).toEqual(['b[0]']);
 });
