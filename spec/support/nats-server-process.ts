@@ -87,9 +87,13 @@ export class NatsServer {
     if (signal === 'SIGKILL' || signal === 'SIGTERM') await exited;
   }
 
-  /** Starts it again on the same port, after it was killed. */
-  async restart(): Promise<void> {
-    [this.#process] = await run(this.#folder, this.#config, this.port);
+  /**
+   * Starts it again on the same port, after it was killed.
+   *
+   * @param config default: as before
+   */
+  async restart(config = this.#config): Promise<void> {
+    [this.#process] = await run(this.#folder, config, this.port);
   }
 
   async stop(): Promise<void> {

@@ -16,12 +16,21 @@ describeNats('hosts at a NATS server that fails', () => {
     const server = await NatsServer.start();
     servers.push(server);
     const transport: NatsTransportOptions = { type: 'nats', servers: server.url, ...more };
-    const hosts = await Promise.all(
-      ['a', 'b'].map((name) => startHost({ nodes: [{ name, capabilities: { cpu: 2 }, threads: 2 }], transport })),
-    );
+    const hosts = await Promise.all(['a', 'b'].map((name) => startHost({ nodes: nodes(name), transport })));
     const here = await startHere({ transport });
     return { server, transport, here, hosts: hosts as [HostProcess, HostProcess] };
   };
+
+  const nodes = (name: string) => [{ name, capabilities: { cpu: 2 }, threads: 2 }];
+
+  const bothNodes = (here: Handoff): Promise<void> =>
+    new Promise((resolve) => {
+      const look = async (): Promise<void> => {
+        if (Object.keys(await here.discoverNodes()).length === 2) resolve();
+      };
+      here.on('node:up', () => void look()); // before the first look, so that none is missed
+      void look();
+    });
 
   const count = 60;
 
@@ -97,6 +106,36 @@ describeNats('hosts at a NATS server that fails', () => {
     expect(await runWhile(here, () => undefined)).toBe(sum);
   });
 
+  it('do without one that the server refuses since its password was changed; it returns when it is let in', async () => {
+    const users = (pass: string): string =>
+      `authorization { users: [{ user: x, password: "x" }, { user: b, password: "${pass}" }] }`;
+    const server = await NatsServer.start(users('old'));
+    servers.push(server);
+    const as = (user: string, pass: string): NatsTransportOptions => ({
+      type: 'nats',
+      servers: server.url,
+      user,
+      pass,
+    });
+    await Promise.all([
+      startHost({ nodes: nodes('a'), transport: as('x', 'x') }),
+      startHost({ nodes: nodes('b'), transport: as('b', 'old') }),
+    ]);
+    const here = await startHere({ transport: as('x', 'x') });
+    await bothNodes(here);
+    const restart = async (pass: string, node: string): Promise<void> => {
+      const up = next(here, 'node:up', (event) => event.node === node);
+      await server.kill();
+      await server.restart(users(pass));
+      await up;
+    };
+    await restart('new', 'a');
+    expect(await runWhile(here, () => undefined)).toBe(sum);
+    expect(Object.keys(await here.discoverNodes())).toEqual(['a']);
+    await restart('old', 'b');
+    expect(await runWhile(here, () => undefined)).toBe(sum);
+  });
+
   it('use another server of a cluster when theirs is killed', async () => {
     const first = await NatsServer.startCluster(3);
     servers.push(...first);
@@ -104,19 +143,12 @@ describeNats('hosts at a NATS server that fails', () => {
       type: 'nats',
       servers: first.map((_, k) => first[(i + k) % 3]!.url),
     });
-    const nodes = (name: string) => [{ name, capabilities: { cpu: 2 }, threads: 2 }];
     await Promise.all([
       startHost({ nodes: nodes('a'), transport: transport(1) }),
       startHost({ nodes: nodes('b'), transport: transport(2) }),
     ]);
     const here = await startHere({ transport: transport(0) });
-    await new Promise<void>((resolve) => {
-      const look = async (): Promise<void> => {
-        if (Object.keys(await here.discoverNodes()).length === 2) resolve();
-      };
-      here.on('node:up', () => void look()); // before the first look, so that none is missed
-      void look();
-    });
+    await bothNodes(here);
     expect(await runWhile(here, () => first[1]!.kill())).toBe(sum);
   });
 });
