@@ -210,7 +210,7 @@ const planted: [string, string, string, string][] = [
     'a result that is needed, and is not read when a run is resumed',
     'journal/restore.ts',
     '    else if (kept === null || kept[i] === 1) wanted.push(i);',
-    '    else if (kept === null) wanted.push(i);',
+    '    else if (kept?.[i] === 1) wanted.push(i);',
   ],
   [
     'an input of a resumed run that is counted as missing',
