@@ -1,7 +1,7 @@
 /** The answer of a function that is a graph, as a worker recognizes it. A thread that never sees one loads no more than this. */
 import { isPlainObject } from '../core/copy.ts';
 import { HandoffError } from '../core/errors.ts';
-import { leavesOf, type OutputShape } from '../core/output-shape.ts';
+import { type OutputShape, slotsOf } from '../core/output-shape.ts';
 import { show } from '../core/show.ts';
 import type { DagJson } from './dag.ts';
 
@@ -28,7 +28,10 @@ export function graphOf(value: unknown): GraphAnswer | undefined {
 /** Checks the outputs of a graph that came from a thread. @throws `INVALID_FUNCTION` when they are malformed */
 export function checkOutputs({ outputs }: GraphAnswer): void {
   const isKnown = typeof outputs === 'string' || Array.isArray(outputs) || isPlainObject(outputs);
-  if (isKnown && leavesOf(outputs).every((id) => typeof id === 'string')) return;
+  const isSound = (slot: unknown): boolean =>
+    typeof slot === 'string' ||
+    (isPlainObject(slot) && Array.isArray(slot['anyOf']) && slot['anyOf'].every((id) => typeof id === 'string'));
+  if (isKnown && slotsOf(outputs).every(isSound)) return;
   throw new HandoffError(
     'INVALID_FUNCTION',
     `The outputs of a graph must be ids of its functions, got ${show(outputs)}.`,

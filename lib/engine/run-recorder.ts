@@ -9,7 +9,7 @@ import type { Change, Claim, Journal } from '../journal/journal.ts';
 import { PendingRecords } from '../journal/pending-records.ts';
 import type { Ended, Expanded, Finished, RunRecord, StoredValue } from '../journal/record.ts';
 import { extended } from '../scheduling/scheduler/columns.ts';
-import { inputsOf } from '../scheduling/scheduler/growth.ts';
+import { holdersOf, inputsOf } from '../scheduling/scheduler/growth.ts';
 import { isOnce, isOwnFailure } from '../scheduling/scheduler/once.ts';
 import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import type { Run } from '../scheduling/scheduler/state.ts';
@@ -87,12 +87,20 @@ export class RunRecorder {
   #failure: { readonly error: unknown } | undefined;
   /** Ends the pause before the next chunk. */
   #hurry: (() => void) | undefined;
-  /** How many callers wait until everything is recorded. */
+  /** How many callers wait for a record. */
   #waiting = 0;
+  /** How many chunks were taken to be written, and how many are written. */
+  #taken = 0;
+  #written = 0;
   #restMs = minRestMs;
+  /** Whether the next chunk is written without a pause. */
+  #isUrgent = false;
 
   constructor(parts: RecorderParts) {
-    this.#pending = new PendingRecords((i) => inputsOf(this.#run, i));
+    // The result of a map or of a graph is that of its parts.
+    this.#pending = new PendingRecords((i) =>
+      [...inputsOf(this.#run, i)].flatMap((dep) => [...holdersOf(this.#run, dep)]),
+    );
     this.#parts = parts;
     this.#run = parts.run;
     this.#modules = parts.modules;
@@ -159,6 +167,10 @@ export class RunRecorder {
     const values = functions.map((i) => (results.exists(i) ? results.peek(i) : unread));
     this.#pending.finished(functions, values, node, isCached, missing);
     this.#schedule();
+    // Until it is recorded, a crash leaves such a function in doubt, and a person has to decide.
+    if (!functions.some((i) => isOnce(this.#run.plan, i))) return;
+    this.#isUrgent = true;
+    this.#hurry?.();
   }
 
   /** An attempt of a function has failed. One that was lost may have taken effect, so that stays in doubt. */
@@ -181,7 +193,8 @@ export class RunRecorder {
    */
   async starting(functions: readonly number[], node: string): Promise<void> {
     this.#pending.add({ type: 'started', functions, node });
-    await this.flush();
+    // Only up to here: other functions may go on ending while this is written.
+    await this.#waitUntil(this.#taken + 1);
   }
 
   /**
@@ -201,9 +214,16 @@ export class RunRecorder {
    * @throws `JOURNAL_FAILED`, or `FENCED` when another process owns the run
    */
   async flush(): Promise<void> {
+    while (this.#writing !== undefined || this.#hasWork())
+      await this.#waitUntil(this.#pending.isEmpty ? this.#taken : this.#taken + 1);
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Resolves when this number of chunks is written. */
+  async #waitUntil(chunks: number): Promise<void> {
     this.#waiting++;
     this.#hurry?.();
-    while (this.#writing !== undefined || this.#hasWork()) {
+    while (this.#failure === undefined && this.#written < chunks) {
       this.#schedule();
       await this.#writing;
     }
@@ -229,31 +249,34 @@ export class RunRecorder {
 
   #schedule(): void {
     if (this.#writing !== undefined || !this.#hasWork()) return;
-    this.#writing = this.#writeAll().finally(() => (this.#writing = undefined));
+    this.#writing = this.#writeChunk().finally(() => {
+      this.#writing = undefined;
+      this.#schedule();
+    });
   }
 
-  async #writeAll(): Promise<void> {
-    while (this.#hasWork()) {
-      await this.#rest(); // what else happens until then comes along
-      const begun = performance.now();
-      const records = this.#pending.take();
-      try {
-        for (const [at, record] of records.entries())
-          if (record.type === 'finished') records[at] = await this.#withStored(record);
-          else if (record.type === 'expanded') records[at] = await this.#withGraph(record);
-        await this.#write(records, this.#counts());
-      } catch (error) {
-        this.#failure = { error };
-        this.#parts.onFailure(error);
-        return;
-      }
-      this.#restMs = Math.min(maxRestMs, Math.max(minRestMs, (performance.now() - begun) * restFactor));
+  async #writeChunk(): Promise<void> {
+    await this.#rest(); // what else happens until then comes along
+    const begun = performance.now();
+    const records = this.#pending.take();
+    this.#taken++;
+    this.#isUrgent = false;
+    try {
+      for (const [at, record] of records.entries())
+        if (record.type === 'finished') records[at] = await this.#withStored(record);
+        else if (record.type === 'expanded') records[at] = await this.#withGraph(record);
+      await this.#write(records, this.#counts());
+      this.#written++;
+    } catch (error) {
+      this.#failure = { error };
+      this.#parts.onFailure(error);
     }
+    this.#restMs = Math.min(maxRestMs, Math.max(minRestMs, (performance.now() - begun) * restFactor));
   }
 
   /** Resolves after the pause that the last chunk needs, or as soon as a caller waits. */
   async #rest(): Promise<void> {
-    if (this.#waiting > 0) return;
+    if (this.#waiting > 0 || this.#isUrgent) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, this.#restMs);
       this.#hurry = () => {

@@ -60,7 +60,10 @@ export class PendingRecords {
   ): void {
     if (missing.size === 0 && this.#held.size === 0) return this.#append(functions, values, node, isCached);
     for (const [at, i] of functions.entries()) {
-      const inputs = [...this.#inputsOf(i)].filter((dep) => missing.has(dep) || this.#held.has(dep));
+      // It may be held already, and come again with the bytes of its result.
+      const before = this.#held.get(i)?.inputs ?? none;
+      const isAwaited = (dep: number): boolean => missing.has(dep) || this.#held.has(dep) || before.has(dep);
+      const inputs = [...this.#inputsOf(i)].filter(isAwaited);
       if (inputs.length > 0) this.#held.set(i, { value: values[at], node, isCached, inputs: new Set(inputs) });
       else this.#appendOne(i, values[at], node, isCached);
     }

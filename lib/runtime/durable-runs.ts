@@ -99,6 +99,8 @@ export class DurableRuns {
   readonly #waiters = new Set<() => void>();
   readonly #unwatch: () => void;
   #taking: Promise<void> | undefined;
+  /** Whether a run may have appeared since the journal was last looked through. */
+  #isDue = false;
   #ends = 0;
 
   constructor(parts: DurableParts) {
@@ -154,6 +156,7 @@ export class DurableRuns {
     if (claim === undefined) return true; // its owner ends it
     const history = await this.#history(runId);
     await new DurableRun(journal, claim, history, 0).failed(cancelledError({ runId, dagId }));
+    this.#wake();
     return true;
   }
 
@@ -226,6 +229,7 @@ export class DurableRuns {
   #enter(json: DagJson, ids: RunIds, work: () => Promise<ExecuteResult>): Promise<ExecuteResult> {
     const ended = work().finally(() => {
       this.#here.delete(ids.runId);
+      if (this.#parts.orchestrate && !this.#parts.closing()) this.#takeUp(); // there may be room for another run
       if (++this.#ends % 100 === 0) void this.#compact();
     });
     ended.catch(() => {});
@@ -386,9 +390,17 @@ export class DurableRuns {
 
   /** Takes up runs without a living owner. */
   #takeUp(): void {
-    this.#taking ??= this.#takeAll()
+    this.#isDue = true;
+    this.#taking ??= this.#takeWhileDue()
       .catch(() => {}) // the journal fails; the next change tries again
       .finally(() => (this.#taking = undefined));
+  }
+
+  async #takeWhileDue(): Promise<void> {
+    while (this.#isDue && !this.#parts.closing()) {
+      this.#isDue = false;
+      await this.#takeAll();
+    }
   }
 
   async #takeAll(): Promise<void> {

@@ -108,7 +108,9 @@ export async function unfinished(journal: Journal, runId: string, log: RunHistor
   const idsOf = (is: (i: number) => boolean): string[] =>
     run.plan.entries.flatMap((entry, i) => (is(i) ? entry.id : []));
   return {
-    'not finished': idsOf((i) => !history.finished.has(i) && partsOf(run, i) === undefined),
+    [history.ended?.outcome === 'finished' ? 'skipped' : 'not finished']: idsOf(
+      (i) => !history.finished.has(i) && partsOf(run, i) === undefined,
+    ),
     'in doubt': idsOf((i) => history.inDoubt.has(i)),
   };
 }

@@ -111,7 +111,13 @@ export class SharedLimits implements LimitSharing {
 
   async #take(uses: Amounts): Promise<number> {
     const names = Object.keys(uses);
-    const ms = await this.#store.take(this.#limits, uses, this.#heldOfAll(names));
+    let ms: number;
+    try {
+      ms = await this.#store.take(this.#limits, uses, this.#heldOfAll(names));
+    } catch (error) {
+      for (const name of names) this.#changed.add(name); // the store may have given it, so it hears what is held
+      throw error;
+    }
     if (ms === 0) for (const name of names) this.#held.set(name, this.#heldOf(name) + uses[name]!);
     return ms;
   }

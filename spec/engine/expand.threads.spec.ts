@@ -1,6 +1,6 @@
 /** Functions that answer with graphs. */
 import { describe, expect, it } from 'vitest';
-import { Dag, dag, type HandoffEvent, tasks } from '../../lib/index.ts';
+import { Dag, dag, type HandoffEvent, optional, tasks } from '../../lib/index.ts';
 import { Gate } from '../support/gate.ts';
 import { counter, dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
 
@@ -98,6 +98,10 @@ describe('a function that answers with a graph', () => {
     expect(await handoff().run(dag('branches', outputs))).toEqual({ even: 108, odd: 106, yes: 2, no: 3 });
     const oneOf = { even: e.oneOf(4), odd: t.sumList(e.oneOf.map([1, 2])) };
     expect(await handoff().run(dag('one-of', oneOf))).toEqual({ even: 8, odd: 6 });
+    for (const first of [true, false]) {
+      const ran = (x: number) => optional(t.increment(1).when(e.decideByBranch(x, first)));
+      expect(await handoff().run(dag('decided', { even: ran(4), odd: ran(5) }))).toEqual({ even: 2, odd: undefined });
+    }
     const { results } = await handoff().execute(
       dagOf(
         { id: 'odd', code: e.decide, extraArgs: [5] },

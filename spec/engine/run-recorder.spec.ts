@@ -92,6 +92,41 @@ describe('what ends while nothing waits for it', () => {
   });
 });
 
+describe('the start of a function that is not idempotent', () => {
+  it('waits only for its own record, also while other functions keep ending', async () => {
+    const journal = new MemoryJournal();
+    const recorder = await recorderOf(journal);
+    const results = resultsWith(1);
+    const append = journal.append.bind(journal);
+    let appends = 0;
+    journal.append = async (...args) => {
+      if (++appends < 100) recorder.finished([1], 'n', results, none);
+      await new Promise(setImmediate);
+      return append(...args);
+    };
+    await recorder.starting([0], 'n');
+    expect(appends).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('the end of a function that is not idempotent', () => {
+  it('is recorded without a pause, because a crash before would leave it in doubt', async () => {
+    const journal = new MemoryJournal();
+    const recorder = await recorderOf(journal);
+    await recorder.starting([0], 'n');
+    vi.useFakeTimers({ toFake: ['setTimeout'] }); // a pause would never end
+    const append = journal.append.bind(journal);
+    const { promise: isWritten, resolve } = Promise.withResolvers<void>();
+    journal.append = async (...args) => {
+      await append(...args);
+      resolve();
+    };
+    recorder.finished([0], 'n', resultsWith(0), none);
+    await isWritten;
+    expect((await chunksOf(journal)).at(-1)).toMatchObject([{ type: 'finished', functions: [0] }]);
+  });
+});
+
 /** The functions that are in doubt after the one attempt of a function that is not idempotent has ended. */
 async function inDoubtAfter(failure: Failure): Promise<readonly number[]> {
   const journal = new MemoryJournal();

@@ -23,6 +23,18 @@ describe('pending records', () => {
     expect(pending.take()).toEqual([]);
   });
 
+  it('hold the newer value of a function that ends again while it is held back', () => {
+    const pending = new PendingRecords((i) => (i === 1 ? [0] : []));
+    pending.finished([1], ['unread'], 'a', false, new Set([0]));
+    pending.finished([1], ['bytes'], 'b', false);
+    expect(pending.isEmpty).toBe(true);
+    pending.finished([0], ['x'], 'a', false);
+    expect(pending.take().flatMap(ended)).toEqual([
+      [0, 'x', 'a', false],
+      [1, 'bytes', 'b', false],
+    ]);
+  });
+
   it('leave what was taken as it was, although more functions end on the same node', () => {
     const pending = new PendingRecords(() => []);
     pending.finished([1], ['x'], 'a', false);

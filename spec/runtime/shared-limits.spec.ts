@@ -47,6 +47,19 @@ function start(): { store: Store; granted: Amounts[]; limits: SharedLimits } {
 describe('shared limits', () => {
   afterEach(() => vi.restoreAllMocks());
 
+  it('tell the store what is held when its answer was lost, though nothing asks any more', async () => {
+    vi.spyOn(process, 'emitWarning').mockReturnValue();
+    const { store, limits } = start();
+    const uses = { a: 1 };
+    limits.ask(uses);
+    await settled();
+    limits.withdraw(uses);
+    await store.says(new Error('no answer'));
+    store.wake();
+    await settled();
+    expect(store.calls).toEqual(['take 1, holds 0', 'holds 0, unused 0']);
+  });
+
   it('are asked for again when something was given back', async () => {
     const { store, granted, limits } = start();
     limits.ask({ a: 1 });

@@ -38,6 +38,9 @@ import { Servers } from './servers.ts';
 const watchIntervalMs = 1000;
 /** Changes within this many ms are one to a watcher, among them those of this process. */
 const watchDelayMs = 25;
+/** How long until what could not be given back is given back again, in ms. */
+const giveBackDelayMs = 1000;
+
 /** A run that was deleted this many ms ago is known to all. */
 const deletedMs = 3_600_000;
 
@@ -58,6 +61,9 @@ export class NatsJournal implements Journal {
   readonly #claiming = new Set<string>();
   /** Runs that this process may own without working on them, because the servers were away for too long. */
   readonly #abandoned = new Set<string>();
+  /** Until those are given back again. */
+  #retry: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   private constructor(
     connection: JournalConnection,
@@ -116,7 +122,7 @@ export class NatsJournal implements Journal {
     try {
       return await this.#claim(runId);
     } catch (error) {
-      if (isOutage(error)) this.#abandoned.add(runId);
+      if (isOutage(error)) this.#abandon(runId);
       throw error;
     } finally {
       this.#claiming.delete(runId);
@@ -147,7 +153,7 @@ export class NatsJournal implements Journal {
       sequence = await this.#log.add(entry, chunk, held.sequence);
     } catch (error) {
       this.#held.delete(runId);
-      if (isOutage(error)) this.#abandoned.add(runId);
+      if (isOutage(error)) this.#abandon(runId);
       throw error;
     }
     if (sequence === undefined || state !== undefined) this.#held.delete(runId);
@@ -160,7 +166,12 @@ export class NatsJournal implements Journal {
     const held = this.#held.get(runId);
     if (held === undefined || held.entry.term !== term) return;
     this.#held.delete(runId);
-    await this.#log.add({ ...next(held.entry), state: 'queued', owner: undefined }, undefined, held.sequence);
+    try {
+      await this.#log.add({ ...next(held.entry), state: 'queued', owner: undefined }, undefined, held.sequence);
+    } catch (error) {
+      if (isOutage(error)) this.#abandon(runId);
+      throw error;
+    }
   }
 
   async reopen(runId: string, chunk: Uint8Array): Promise<boolean> {
@@ -250,6 +261,8 @@ export class NatsJournal implements Journal {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
     this.#listeners.clear();
     this.#list.stop();
     await this.#leases.close();
@@ -302,11 +315,30 @@ export class NatsJournal implements Journal {
 
   async #back(): Promise<void> {
     await this.#list.follow().catch(() => {}); // a list that is behind is read again
-    for (const runId of this.#abandoned) {
-      this.#abandoned.delete(runId);
-      await this.#giveBack(runId).catch(() => {}); // its lease, like all others, ends with this process
-    }
+    await this.#giveBackAbandoned();
     this.#changed();
+  }
+
+  /** Gives back what it may own without working on it. What cannot be given back now is tried again soon. */
+  async #giveBackAbandoned(): Promise<void> {
+    clearTimeout(this.#retry);
+    for (const runId of this.#abandoned)
+      try {
+        await this.#giveBack(runId);
+        this.#abandoned.delete(runId);
+      } catch {
+        this.#retryLater();
+      }
+  }
+
+  #abandon(runId: string): void {
+    this.#abandoned.add(runId);
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    clearTimeout(this.#retry);
+    if (!this.#isClosed) this.#retry = setTimeout(() => void this.#giveBackAbandoned(), giveBackDelayMs).unref();
   }
 
   async #giveBack(runId: string): Promise<void> {

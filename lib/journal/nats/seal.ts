@@ -1,6 +1,7 @@
 /**
- * Protects what stands at the servers, when the hosts share a secret: the right to publish there is not enough to make a
- * host run something, and records cannot be read there. Without a secret the servers' own permissions protect it.
+ * Protects what stands at the servers, when the hosts share a secret: who does not know it can neither read records nor
+ * forge them. Records that were once there can be put there again, and deleted, by anyone who may publish: the servers'
+ * own permissions protect from that, and without a secret they protect everything.
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 

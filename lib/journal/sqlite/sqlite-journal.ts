@@ -244,7 +244,7 @@ export class SqliteJournal implements Journal {
       setTimeout(() => {
         isDue = false;
         const version = this.#othersVersion();
-        if (version === seen) return;
+        if (version === seen) return; // only this process has written
         seen = version;
         listener();
       }, watchDelayMs).unref();
@@ -295,7 +295,11 @@ export class SqliteJournal implements Journal {
   /** A number that changes with each write of another process, and not with those of this one; NaN once closed. */
   #othersVersion(): number {
     if (!this.#database.isOpen) return NaN;
-    return Number(this.#statements.of('PRAGMA data_version').get()!['data_version']);
+    try {
+      return Number(this.#statements.of('PRAGMA data_version').get()!['data_version']);
+    } catch {
+      return NaN; // equals nothing, so the listener looks, and reports the failure
+    }
   }
 
   #row(runId: string): Row | undefined {

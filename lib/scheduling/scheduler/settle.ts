@@ -1,4 +1,5 @@
 /** What follows when a function is done or skipped, in runs with branches or maps. */
+import { candidatesOf, isSlot } from '../../core/output-shape.ts';
 import { Flag } from '../../dag/compiled-dag.ts';
 import type { Command } from './commands.ts';
 import { settlePromise } from './groups.ts';
@@ -119,8 +120,9 @@ function gather({ run, stack, released, out }: Cascade, owner: number): void {
 /** A condition that answered with a graph is as its result is: a list and a record are truthy. */
 function decideByGraph(run: Run, owner: number): void {
   const shape = expansionOfOwner(run, owner)?.shape;
-  if (typeof shape !== 'number') return recordCondition(run, owner, true);
-  recordCondition(run, owner, run.status[shape] !== Status.skipped && run.conditions.get(shape) !== false);
+  if (shape === undefined || !isSlot(shape)) return recordCondition(run, owner, true);
+  const taken = candidatesOf(shape).find((i) => run.status[i] !== Status.skipped);
+  recordCondition(run, owner, taken !== undefined && run.conditions.get(taken) !== false);
 }
 
 /** Notes a map that misses only the list of another map, whose length is known. */

@@ -73,19 +73,19 @@ export class BlockWatch {
   #check(): void {
     const now = performance.now();
     this.passed(now);
-    const isHeld = this.#longestMs >= longMs;
+    const heldMs = this.#longestMs;
     this.#longestMs = 0;
     const late = now - this.#checkedAt - checkMs;
     const cpu = cpuMs() - this.#cpu;
     const isReported = this.#reportedAt >= this.#checkedAt;
     this.#checkedAt = now;
     this.#cpu += cpu;
-    if (!isHeld) {
+    if (heldMs < longMs) {
       if (this.#hook !== undefined && now > this.#tracedUntil) this.#trace(false);
       return;
     }
     // A thread that did not get to run was not held by its functions.
-    if (!isReported && this.#hook === undefined && cpu >= late / 2) this.#found(undefined, late);
+    if (!isReported && this.#hook === undefined && cpu >= late / 2) this.#found(undefined, heldMs);
     this.#tracedUntil = now + traceMs;
     this.#trace(true);
   }

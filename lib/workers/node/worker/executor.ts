@@ -46,7 +46,7 @@ export interface ExecutorParts {
 
 export class Executor {
   readonly codes = new CodeTable((message) => this.#post(message));
-  readonly gang = new GangConnections(() => this.#onArrival());
+  readonly gang: GangConnections;
   readonly actorCalls: ActorCalls;
   readonly #parts: ExecutorParts;
   readonly #post: Post;
@@ -72,6 +72,7 @@ export class Executor {
 
   constructor(parts: ExecutorParts, post: Post) {
     this.#parts = parts;
+    this.gang = new GangConnections(parts.ending, () => this.#onArrival());
     this.#post = (message, transfer) => {
       if (Atomics.load(parts.ending, 0) === 0) post(message, transfer);
     };

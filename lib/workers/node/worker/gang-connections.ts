@@ -28,8 +28,11 @@ export class GangConnections {
   #last: number | undefined;
   /** Called when results arrive without a poll. */
   readonly #onArrival: () => void;
+  readonly #ending: Int32Array;
 
-  constructor(onArrival: () => void) {
+  /** @param ending see `ServeOptions` */
+  constructor(ending: Int32Array, onArrival: () => void) {
+    this.#ending = ending;
     this.#onArrival = onArrival;
   }
 
@@ -74,11 +77,11 @@ export class GangConnections {
     if (value === nothing) connection.outgoing.push(batch, place, ExportKind.nothing, undefined);
     else if (value instanceof Payload) connection.outgoing.push(batch, place, ExportKind.payload, value.data);
     else connection.outgoing.push(batch, place, ExportKind.value, value);
-    if (connection.outgoing.length >= 4 * maxQueuedResults) send(connection);
+    if (connection.outgoing.length >= 4 * maxQueuedResults) this.#send(connection);
   }
 
   flush(): void {
-    for (const connection of this.#connections.values()) if (connection.outgoing.length > 0) send(connection);
+    for (const connection of this.#connections.values()) if (connection.outgoing.length > 0) this.#send(connection);
   }
 
   /** Reads messages that have arrived, without yielding the thread. */
@@ -112,6 +115,10 @@ export class GangConnections {
   /** Whether a batch is newer than the last that arrived. Ids wrap around after 2^31 - 1. */
   #isToCome(batch: number): boolean {
     return this.#last === undefined || (batch !== this.#last && ((batch - this.#last) & 0x7fff_ffff) < 0x4000_0000);
+  }
+
+  #send(connection: Connection): void {
+    if (Atomics.load(this.#ending, 0) === 0) send(connection);
   }
 
   /** A thread is gone: its missing results will not arrive. */
