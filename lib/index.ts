@@ -31,6 +31,8 @@ export { type DrawOptions, toDot, toMermaid, toSvg } from './dag/draw.ts';
 export type { Expand } from './dag/expansion.ts';
 export type { CodeLike, FunctionReference } from './dag/code.ts';
 export { fromSource, tasks, type TasksOptions } from './dag/reference.ts';
+export { resultOf } from './dag/result-of.ts';
+export type { ResultReference } from './dag/result-reference.ts';
 export type { CannotLeaveThread, ClassReference, Edge, Task, Tasks } from './dag/task.ts';
 export type {
   AnyOf,
@@ -45,6 +47,7 @@ export type {
   Optional,
   Placement,
   ResolvedFunction,
+  ResultOf,
   RetryDelay,
   Transform,
 } from './dag/types.ts';

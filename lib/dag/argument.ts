@@ -22,7 +22,7 @@ export function expand(entry: Entry): Entry[] {
   const made: Entry[] = [];
   const { written, when } = entry.traits;
   const args = written!.map((arg, position) => {
-    if (typeof arg === 'string' || 'anyOf' in arg || 'optional' in arg) return arg;
+    if (typeof arg === 'string' || !('id' in arg)) return arg;
     let source = arg.id;
     for (const side of ['serialize', 'deserialize'] as const) {
       const transform = arg[side];

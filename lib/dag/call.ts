@@ -8,6 +8,7 @@ import { notData } from '../core/serializable.ts';
 import { show } from '../core/show.ts';
 import { type FunctionReference, nameOf } from './code.ts';
 import { literalOf } from './literal.ts';
+import { Reference } from './result-reference.ts';
 import type { FunctionSpec, MapOptions } from './types.ts';
 
 declare const result: unique symbol;
@@ -252,8 +253,8 @@ export function vertexOf(call: Call<unknown>): Vertex {
 const maxListDepth = 64;
 
 function argumentOf(value: unknown, depth: number): unknown {
-  if (typeof value !== 'object' || value === null || isCall(value) || value instanceof ChoiceVertex) return value;
-  if (!Array.isArray(value) || depth >= maxListDepth || !holdsCall(value)) return literalOf(value);
+  if (typeof value !== 'object' || value === null || isEdge(value)) return value;
+  if (!Array.isArray(value) || depth >= maxListDepth || !holdsEdge(value)) return literalOf(value);
   const list: unknown[] = [];
   list.length = value.length;
   eachItem(value, (item, i) => (list[i] = argumentOf(item, depth + 1)));
@@ -268,7 +269,14 @@ export function callsIn(value: unknown, found: Call<unknown>[] = [], depth = 0):
   return found;
 }
 
-/** Whether an argument is or contains a call. */
-export function holdsCall(value: unknown): boolean {
-  return callsIn(value).length > 0;
+/** Whether an argument is, or is a list that contains, something that stands for a result. */
+export function holdsEdge(value: unknown, depth = 0): boolean {
+  if (!Array.isArray(value) || depth >= maxListDepth) return isEdge(value);
+  let isFound = false;
+  eachItem(value, (item) => (isFound ||= holdsEdge(item, depth + 1)));
+  return isFound;
+}
+
+function isEdge(value: unknown): boolean {
+  return isCall(value) || value instanceof ChoiceVertex || value instanceof Reference;
 }

@@ -6,9 +6,9 @@ import { dagError } from './dag-error.ts';
 import { show } from '../core/show.ts';
 import type { DagParts, Entry } from './entry.ts';
 import type { Links } from './links.ts';
-import { type CallPart, Flag } from './compiled-dag.ts';
+import { type CallPart, Flag, type OtherResult } from './compiled-dag.ts';
 import type { FunctionReference } from './code.ts';
-import type { FunctionArgument, Part } from './types.ts';
+import type { FunctionArgument, Part, ResultOf } from './types.ts';
 
 // An inline function runs once for each path that reaches it, so each further inline diamond in a row doubles the
 // number of calls.
@@ -34,6 +34,8 @@ interface Input {
 export interface Calls {
   readonly calls: ReadonlyMap<number, readonly CallPart[]>;
   readonly nodesNeeded: ReadonlyMap<number, readonly number[]>;
+  /** See `CompiledDag`. */
+  readonly others: readonly OtherResult[];
 }
 
 /**
@@ -44,9 +46,10 @@ export interface Calls {
 export function calls(input: Input): Calls {
   const { parts, links, order, dense, flags } = input;
   if (dense === undefined && !parts.traited.some((i) => isArranged(parts.entries[i]!)))
-    return { calls: new Map(), nodesNeeded: new Map() };
+    return { calls: new Map(), nodesNeeded: new Map(), others: [] };
   const made = new Map<number, readonly CallPart[]>();
   const nodesNeeded = new Map<number, readonly number[]>();
+  const others = new Map<string, OtherResult>();
   const absorbed = new Map<number, { readonly part: CallPart; readonly runs: number; readonly once: boolean }>();
   for (const i of order) {
     const entry = parts.entries[i]!;
@@ -88,6 +91,7 @@ export function calls(input: Input): Calls {
       if ('nodeOf' in part) return nodePart(part.nodeOf);
       if ('optional' in part) return { kind: 'optional', of: regular(part.optional) };
       if ('anyOf' in part) return { kind: 'anyOf', of: part.anyOf.map(regular) };
+      if ('resultOf' in part) return other(part.resultOf);
       const dep = links.deps[links.depOffset[i]! + part.arg]!;
       const inlined = absorbed.get(dep);
       if (inlined === undefined) return { kind: 'result', of: dense === undefined ? dep : dense[dep]! };
@@ -111,7 +115,14 @@ export function calls(input: Input): Calls {
       return { kind: 'node', of };
     }
   }
-  return { calls: made, nodesNeeded };
+  return { calls: made, nodesNeeded, others: [...others.values()] };
+
+  function other({ runId, id }: ResultOf['resultOf']): OtherResult {
+    const key = JSON.stringify([runId, id]);
+    let known = others.get(key);
+    if (known === undefined) others.set(key, (known = { kind: 'resultOf', runId, id }));
+    return known;
+  }
 }
 
 /** Whether the function needs more than its arguments in order. */
@@ -121,14 +132,13 @@ function isArranged({ traits }: Entry): boolean {
     traits.list ||
     traits.when !== undefined ||
     traits.map !== undefined ||
-    hasBranches(traits.written)
+    isMixed(traits.written)
   );
 }
 
-function hasBranches(written: readonly FunctionArgument[] | undefined): boolean {
-  return (
-    written !== undefined && written.some((arg) => typeof arg === 'object' && ('anyOf' in arg || 'optional' in arg))
-  );
+/** Whether some argument is not simply the result of one function. */
+function isMixed(written: readonly FunctionArgument[] | undefined): boolean {
+  return written !== undefined && written.some((arg) => typeof arg === 'object' && !('id' in arg));
 }
 
 /** A parameter of a call, by positions among the entry's `args`. */
@@ -138,7 +148,8 @@ type Parameter =
   | { readonly anyOf: readonly number[] }
   | { readonly value: unknown }
   | { readonly list: readonly Parameter[] }
-  | { readonly nodeOf: string };
+  | { readonly nodeOf: string }
+  | ResultOf;
 
 function parametersOf(entry: Entry): readonly Parameter[] {
   const { layout, list } = entry.traits;
@@ -163,6 +174,7 @@ function argumentsOf({ args, traits: { written } }: Entry): Parameter[] {
   let next = 0;
   return written.map((arg): Parameter => {
     if (typeof arg === 'string' || 'id' in arg) return { arg: next++ };
+    if ('resultOf' in arg) return arg;
     return 'optional' in arg ? { optional: next++ } : { anyOf: arg.anyOf.map(() => next++) };
   });
 }

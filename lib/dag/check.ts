@@ -29,7 +29,7 @@ const maxArguments = 10_000_000;
 const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
   id: ['a string that is not empty', (value) => typeof value === 'string' && value !== ''],
   args: [
-    `a list of at most ${maxArguments} function ids, Arguments, { anyOf: ids } and { optional: id }`,
+    `a list of at most ${maxArguments} function ids, Arguments, { anyOf: ids }, { optional: id } and { resultOf: { runId, id } }`,
     (value) => Array.isArray(value) && value.length <= maxArguments && value.every(isArgument),
   ],
   code: [`${code[0]} (null only for type 'input')`, (value) => value === null || isCode(value)],
@@ -112,9 +112,11 @@ function checkedTraits(spec: FunctionSpec, traits: Traits): Traits {
 
 /** The ids of the functions that a function with these arguments and this condition waits for, in order. */
 export function dependenciesOf(args: readonly FunctionArgument[], when: Condition | undefined): string[] {
-  const ids = args.flatMap((arg) =>
-    typeof arg === 'string' ? arg : 'anyOf' in arg ? arg.anyOf : 'optional' in arg ? arg.optional : arg.id,
-  );
+  const ids = args.flatMap((arg) => {
+    if (typeof arg === 'string') return arg;
+    if ('resultOf' in arg) return [];
+    return 'anyOf' in arg ? arg.anyOf : 'optional' in arg ? arg.optional : arg.id;
+  });
   if (when !== undefined) ids.push(when.id);
   return ids;
 }
@@ -201,6 +203,7 @@ function plain(arg: FunctionArgument): FunctionArgument {
   if (typeof arg === 'string') return arg;
   if ('anyOf' in arg) return { anyOf: [...arg.anyOf] };
   if ('optional' in arg) return { optional: arg.optional };
+  if ('resultOf' in arg) return { resultOf: { runId: arg.resultOf.runId, id: arg.resultOf.id } };
   const side = ({ code: like, extraArgs = none }: Transform): Transform => ({
     code: toReference(like)!,
     ...(extraArgs.length > 0 && { extraArgs: ownLiterals(extraArgs) }),
@@ -275,6 +278,7 @@ function isArgument(value: unknown): boolean {
   if (!isRecord(value)) return false;
   if ('anyOf' in value) return isOnly(value, 'anyOf') && isListOfIds(value['anyOf']);
   if ('optional' in value) return isOnly(value, 'optional') && isId(value['optional']);
+  if ('resultOf' in value) return isOnly(value, 'resultOf') && isResultOf(value['resultOf']);
   const { id, serialize, deserialize, ...rest } = value as unknown as Argument;
   return (
     typeof id === 'string' &&
@@ -283,6 +287,12 @@ function isArgument(value: unknown): boolean {
     (serialize === undefined || isTransform(serialize)) &&
     (deserialize === undefined || isTransform(deserialize))
   );
+}
+
+function isResultOf(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { runId, id, ...rest } = value;
+  return isId(runId) && isId(id) && Object.keys(rest).length === 0;
 }
 
 function isCondition(value: unknown): boolean {

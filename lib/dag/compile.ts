@@ -87,6 +87,7 @@ export function compile(dag: Dag, options: CompileOptions = {}): CompiledDag {
     uses: cost.uses,
     cost: cost.cost,
     calls: built.calls,
+    others: built.others,
     maps: mapsOf({ entries, traited, links: regular.links, order: regular.order, calls: built.calls, flags }),
     branches: branchesOf({ entries, traited, links: regular.links, calls: built.calls, indexOf, flags }),
     nodesNeeded: built.nodesNeeded,

@@ -15,11 +15,19 @@ export type CallPart =
   | { readonly kind: 'optional'; readonly of: number }
   /** The result of the first function that was not skipped. */
   | { readonly kind: 'anyOf'; readonly of: readonly number[] }
+  | OtherResult
   | { readonly kind: 'list'; readonly parts: readonly CallPart[] }
   /** An inline function, which runs in place. */
   | { readonly kind: 'call'; readonly code: number; readonly parts: readonly CallPart[] }
   /** The name of the node of function `of`; `-1` means the called function itself. */
   | { readonly kind: 'node'; readonly of: number };
+
+/** The result of a function of another run. */
+export interface OtherResult {
+  readonly kind: 'resultOf';
+  readonly runId: string;
+  readonly id: string;
+}
 
 /** Functions that must share a node. */
 export interface Group {
@@ -116,6 +124,8 @@ export interface CompiledDag extends Links {
   readonly cost: Int32Array;
   /** The calls of functions with `Flag.special`. */
   readonly calls: ReadonlyMap<number, readonly CallPart[]>;
+  /** The results of other runs that calls take, each once: equal ones are one object. */
+  readonly others: readonly OtherResult[];
   /** Null when there is no map. */
   readonly maps: ReadonlyMap<number, MapPlan> | null;
   /** Null when no function can be skipped. */

@@ -54,7 +54,7 @@ function strictOf({ traits: { written } }: Entry): (position: number) => boolean
   for (const arg of written) {
     if (typeof arg === 'string' || 'id' in arg) next++;
     else if ('optional' in arg) lenient.add(next++);
-    else for (const _ of arg.anyOf) lenient.add(next++);
+    else if ('anyOf' in arg) for (const _ of arg.anyOf) lenient.add(next++);
   }
   return (position) => !lenient.has(position);
 }

@@ -4,6 +4,7 @@
 import type { Call, Choice } from './call.ts';
 import type { FunctionReference, reference } from './code.ts';
 import type { Expand } from './expansion.ts';
+import type { ResultReference } from './result-reference.ts';
 
 // `never` as parameters accepts every function.
 export type AnyFunction = (...args: never) => unknown;
@@ -112,10 +113,10 @@ export type Tasks<Module> = 0 extends 1 & Module
     };
 
 /**
- * The values accepted for a parameter of type `Value`: a value, a call that returns it, a choice of calls, or for a list
- * a list of these.
+ * The values accepted for a parameter of type `Value`: a value, a call that returns it, a choice of calls, the result of
+ * another run, or for a list a list of these.
  */
-export type Edge<Value> = Value | Call<Value> | Choice<Value> | EdgeList<Value>;
+export type Edge<Value> = Value | Call<Value> | Choice<Value> | ResultReference<Value> | EdgeList<Value>;
 
 // For arrays this is an array type, not a mapped type: array types are deferred, so recursive types such as JSON
 // terminate.

@@ -40,6 +40,16 @@ export interface Optional {
   readonly optional: string;
 }
 
+/** An argument that takes a result of another run, which is not copied. */
+export interface ResultOf {
+  readonly resultOf: {
+    /** The id of the other run. It has ended, and has kept the result. */
+    readonly runId: string;
+    /** The id of a function of it, such as `m[3]` for an element of a map. */
+    readonly id: string;
+  };
+}
+
 /** A function whose result decides whether another one runs: it runs when the result is truthy or, with `not`, falsy. */
 export interface Condition {
   readonly id: string;
@@ -92,7 +102,7 @@ export interface MapOptions {
 }
 
 /** What may stand among the `args` of a function. */
-export type FunctionArgument = string | Argument | AnyOf | Optional;
+export type FunctionArgument = string | Argument | AnyOf | Optional | ResultOf;
 
 export type FunctionType = 'regular' | 'inline' | 'input';
 
@@ -100,7 +110,7 @@ export type FunctionType = 'regular' | 'inline' | 'input';
 export interface FunctionSpec {
   /** Unique in the DAG; must not be empty. */
   readonly id: string;
-  /** Ids of functions, `Argument`s, `AnyOf`s and `Optional`s, in call order. Default `[]`. */
+  /** Ids of functions, `Argument`s, `AnyOf`s, `Optional`s and `ResultOf`s, in call order. Default `[]`. */
   readonly args?: readonly FunctionArgument[] | undefined;
   /** A reference to an exported function; `null` only for `type: 'input'`. */
   readonly code: CodeLike | null;

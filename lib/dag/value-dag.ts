@@ -9,7 +9,7 @@ import {
   type Choice,
   callsIn,
   choiceOf,
-  holdsCall,
+  holdsEdge,
   isCall,
   otherCopyHint,
   vertexOf,
@@ -18,6 +18,7 @@ import { show } from '../core/show.ts';
 import { Dag, type DagJson } from './dag.ts';
 import { findObstacle } from '../core/serializable.ts';
 import { nameOf } from './code.ts';
+import { Reference } from './result-reference.ts';
 import type { Condition, FunctionArgument, FunctionSpec, Part } from './types.ts';
 
 /** An output: a call, or a choice of calls. */
@@ -241,11 +242,16 @@ function toArguments(
   const leading = args.findIndex((arg) => !isCall(arg));
   const calls = (leading < 0 ? args : args.slice(0, leading)) as readonly Call<unknown>[];
   const rest = leading < 0 ? [] : args.slice(leading);
-  if (after.length === 0 && !rest.some(holdsCall))
+  if (after.length === 0 && !rest.some((arg) => holdsEdge(arg)))
     return { args: calls.map((call) => ids.get(call)!), extraArgs: rest };
 
   const first = args[0];
-  if (after.length === 0 && Array.isArray(first) && first.every(isCall) && !args.slice(1).some(holdsCall)) {
+  if (
+    after.length === 0 &&
+    Array.isArray(first) &&
+    first.every(isCall) &&
+    !args.slice(1).some((arg) => holdsEdge(arg))
+  ) {
     return { args: first.map((call) => ids.get(call)!), argumentInclusion: 'list', extraArgs: args.slice(1) };
   }
   const inputs: FunctionArgument[] = [];
@@ -256,7 +262,8 @@ function toArguments(
       const chosen = choice.calls.map((call) => ids.get(call)!);
       return { arg: inputs.push(choice.kind === 'anyOf' ? { anyOf: chosen } : { optional: chosen[0]! }) - 1 };
     }
-    if (Array.isArray(value) && holdsCall(value))
+    if (value instanceof Reference) return { arg: inputs.push({ resultOf: { ...value.resultOf } }) - 1 };
+    if (Array.isArray(value) && holdsEdge(value))
       return { list: value.map((item, i) => toPart(item, `${path}[${i}]`)) };
     const obstacle = findObstacle(value);
     if (obstacle !== undefined) {

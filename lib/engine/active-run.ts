@@ -9,6 +9,7 @@ import { RunResults } from '../workers/store/run-results.ts';
 import { Literals } from './literal-cache.ts';
 import { withCode } from './graph-answers.ts';
 import type { MapList } from './map-lists.ts';
+import type { OtherResults } from './other-results.ts';
 import type { ResolvedCode } from './module-resolver.ts';
 import type { RunCache } from './run-cache.ts';
 import type { AnsweredGraph, RunRecorder } from './run-recorder.ts';
@@ -35,6 +36,8 @@ export interface RunRequest {
   readonly plan: CompiledDag;
   readonly settings: RunSettings;
   readonly code: ResolvedCode;
+  /** The results of other runs that the plan takes. */
+  readonly others: OtherResults;
   readonly onProgress: ((progress: Progress) => void) | undefined;
   /** Records the run in the journal; undefined for a run that is not durable. */
   readonly recorder?: RunRecorder | undefined;

@@ -1,5 +1,5 @@
 /** Encodes a batch for the wire: code as numbers, results in the place of arguments. */
-import type { CallPart } from '../dag/compiled-dag.ts';
+import type { CallPart, OtherResult } from '../dag/compiled-dag.ts';
 import { Flag } from '../dag/compiled-dag.ts';
 import type { Traits } from '../dag/entry.ts';
 import { keyOf } from '../dag/code.ts';
@@ -17,10 +17,12 @@ import type { RunResults } from '../workers/store/run-results.ts';
 import type { Literals } from './literal-cache.ts';
 import type { MapList } from './map-lists.ts';
 import type { ResolvedCode } from './module-resolver.ts';
+import type { OtherResults } from './other-results.ts';
 
 export interface MessageSource {
   readonly results: RunResults;
   readonly literals: Literals;
+  readonly others: OtherResults;
   /** The list of a map. */
   listOf(owner: number): MapList;
   readonly code: ResolvedCode;
@@ -244,6 +246,8 @@ class BatchWriter {
       }
       case 'node':
         return [ArgTag.value, part.of < 0 ? this.#batch.thread.node.name : this.#nodeOf(part.of)];
+      case 'resultOf':
+        return this.#tagOther(part);
       case 'list': {
         const list: unknown[] = [];
         for (const each of part.parts) this.#tagInto(i, each, list);
@@ -269,6 +273,22 @@ class BatchWriter {
     if (list !== undefined) return [ArgTag.list, this.#listed(list)];
     const held = this.#source.results.held(dep);
     return held instanceof Payload ? [ArgTag.payload, this.#source.travelling(held.data)] : [ArgTag.value, held];
+  }
+
+  #tagOther(other: OtherResult): readonly [tag: number, arg: unknown] {
+    const source = this.#source.others.get(other)!;
+    const { results, index } = source;
+    const tag = (i: number): readonly [tag: number, arg: unknown] => {
+      const held = results.held(i);
+      return held instanceof Payload
+        ? [ArgTag.payload, this.#source.travelling(source.ownOf(held.data))]
+        : [ArgTag.value, held];
+    };
+    const list = results.listOf(index);
+    if (list === undefined) return tag(index);
+    const elements: unknown[] = [];
+    for (let i = list.base; i < list.base + list.count; i++) elements.push(...tag(i));
+    return [ArgTag.list, elements];
   }
 
   /** The results of the elements of a map, as tags and values. */

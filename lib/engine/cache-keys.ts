@@ -41,11 +41,11 @@ export class CacheKeys {
     );
   }
 
-  /** Whether a function can have a key at all. A map has none, nor a function whose arguments name nodes. */
+  /** Whether a function can have a key at all. A map has none, nor a function that takes names of nodes or other runs' results. */
   isPossible(i: number): boolean {
     const { calls, flags } = this.#plan;
     if ((flags[i]! & Flag.map) !== 0) return false;
-    return (flags[i]! & Flag.special) === 0 || !calls.get(i)!.some(namesNode);
+    return (flags[i]! & Flag.special) === 0 || !calls.get(i)!.some(hasNoIdentity);
   }
 
   /** The functions that this one waits for without taking their results, except its condition. */
@@ -110,6 +110,7 @@ export class CacheKeys {
         texts.push(`(${part.parts.length}`, this.#codes[part.code]!);
         return part.parts.every((each) => this.#add(each, inputs, texts));
       case 'node':
+      case 'resultOf':
         return false;
     }
   }
@@ -130,8 +131,9 @@ function addResult(dep: number, inputs: Inputs, texts: string[]): boolean {
   return true;
 }
 
-function namesNode(part: CallPart): boolean {
-  return part.kind === 'node' || ((part.kind === 'list' || part.kind === 'call') && part.parts.some(namesNode));
+function hasNoIdentity(part: CallPart): boolean {
+  if (part.kind === 'list' || part.kind === 'call') return part.parts.some(hasNoIdentity);
+  return part.kind === 'node' || part.kind === 'resultOf';
 }
 
 function* takenBy(part: CallPart): Generator<number> {

@@ -584,7 +584,7 @@ export class Driver {
       if (lost.length > 0) return this.#lost(active, lost);
     }
     try {
-      const list = listOf(run, index, results);
+      const list = listOf(run, index, results, active.request.others);
       lists.set(index, list);
       this.#feed({ type: 'RunGrown', run: run.id, index, asked, count: countOf(list) });
     } catch (error) {
@@ -661,6 +661,7 @@ export class Driver {
       batch,
       active.results,
       report,
+      active.request.others,
       this.#memory?.budget,
     );
     for (const [i, answer] of answers) active.answers.set(i, answer);

@@ -4,6 +4,7 @@ import { HandoffError } from '../core/errors.ts';
 import { show } from '../core/show.ts';
 import { type Run, Status } from '../scheduling/scheduler/state.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
+import type { OtherResults } from './other-results.ts';
 
 /** The list of a map: values, or parts of its call that are resolved when an element is sent. */
 export type MapList =
@@ -17,11 +18,15 @@ export type MapList =
  *
  * @throws `NOT_ITERABLE` when it is neither an array nor a typed array; otherwise as `RunResults.get`
  */
-export function listOf(run: Run, owner: number, results: RunResults): MapList {
+export function listOf(run: Run, owner: number, results: RunResults, others: OtherResults): MapList {
   const { list } = run.plan.maps!.get(owner)!;
   switch (list.kind) {
     case 'value':
       return toValues(run, owner, list.value);
+    case 'resultOf': {
+      const other = others.get(list)!;
+      return toValues(run, owner, other.results.get(other.index));
+    }
     case 'list':
       return { kind: 'parts', parts: list.parts };
     case 'result':

@@ -1,5 +1,5 @@
 /** Decodes a worker's report: results go to the store, the rest to the scheduler. */
-import { Flag } from '../dag/compiled-dag.ts';
+import { Flag, type OtherResult } from '../dag/compiled-dag.ts';
 import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { BatchReport } from '../workers/node/thread-messages.ts';
@@ -9,6 +9,7 @@ import { isWanted } from '../scheduling/scheduler/race.ts';
 import type { Batch } from '../scheduling/scheduler/state.ts';
 import { bytesOf, Payload, type PayloadData } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
+import { inFile, otherLost, type OtherResults } from './other-results.ts';
 
 export interface Intake {
   /** Functions without a result. */
@@ -30,6 +31,7 @@ export function takeIn(
   batch: Batch,
   results: RunResults,
   { first, count, exceptions, values }: BatchReport,
+  others: OtherResults,
   budget = Infinity,
 ): Intake {
   const intake: Intake = { exceptions: [], lost: [], remote: [], large: [], answers: [], falsy: [] };
@@ -69,8 +71,9 @@ export function takeIn(
     } else if (kind === ReportKind.failed) {
       intake.exceptions.push({ index, kind: 'failed', ...(value as FailureWire) });
     } else {
+      const other = kind === ReportKind.lost ? inFile(others, value as string) : undefined;
       if (kind === ReportKind.lost) intake.lost.push(...results.inFile(value as string));
-      intake.exceptions.push({ index, kind: 'skipped' });
+      intake.exceptions.push(other === undefined ? { index, kind: 'skipped' } : gone(index, other));
     }
   }
   return intake;
@@ -85,6 +88,12 @@ export function heldElsewhere({ first, exceptions, values }: BatchReport): Paylo
     if (payload.data.kind === 'remote') held.push(payload);
   }
   return held;
+}
+
+/** The result of another run cannot be made again here. */
+function gone(index: number, other: OtherResult): Exception {
+  const error = otherLost(other, 'its file cannot be read. Run its DAG again.');
+  return { index, kind: 'failed', error: toErrorWire(error), retryable: false };
 }
 
 function tooLarge(bytes: number, budget: number): HandoffError {

@@ -6,7 +6,6 @@ import type { Command } from '../scheduling/scheduler/commands.ts';
 import type { Event, Exception, StartedCount } from '../scheduling/scheduler/events.ts';
 import type { AttemptTracer } from '../events/attempt-tracer.ts';
 import type { Batch, GangPart, State } from '../scheduling/scheduler/state.ts';
-import type { RunResults } from '../workers/store/run-results.ts';
 import type { ActiveRun } from './active-run.ts';
 import { type MessageSource, toOutgoing } from './batch-encoder.ts';
 import { listOf } from './map-lists.ts';
@@ -132,16 +131,18 @@ export class Sender {
 
   #sendNow(batch: Batch): void {
     const { state, nodes, runs } = this.#parts;
-    const { serial, results, literals, lists, code } = runs.get(batch.run.id)!;
+    const { serial, results, literals, lists, code, request } = runs.get(batch.run.id)!;
+    const { others } = request;
     const link = this.#linkOf(batch);
     const source: MessageSource = {
       serial,
       results,
       literals,
+      others,
       listOf: (owner) => {
         // An element may be made again after its map was done.
         let list = lists.get(owner);
-        if (list === undefined) lists.set(owner, (list = listOf(batch.run, owner, results)));
+        if (list === undefined) lists.set(owner, (list = listOf(batch.run, owner, results, others)));
         return list;
       },
       code,
@@ -162,7 +163,7 @@ export class Sender {
     } catch (cause) {
       if (isHandoffError(cause) && !isHandoffError(cause, 'NOT_SERIALIZABLE')) return this.#refused(batch, cause);
       // V8 has several errors for this, and every other thread would fail in the same way.
-      this.#unsendable(batch, results, cause);
+      this.#ended(batch, blame(batch, { results, others }, cause));
     }
   }
 
@@ -172,10 +173,6 @@ export class Sender {
     for (const { thread: other } of new Set([...sources, ...exports.map(({ to }) => to)])) {
       nodes.get(thread.node.name)!.connect(thread.index, nodes.get(other.node.name)!, other.index);
     }
-  }
-
-  #unsendable(batch: Batch, results: RunResults, cause: unknown): void {
-    this.#ended(batch, blame(batch, results, cause));
   }
 
   /** The other host could not find the code. */

@@ -3,15 +3,21 @@ import { messageOf } from '../core/message-of.ts';
 import { canTravel } from '../hosts/cluster/can-travel.ts';
 import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
-import type { CallPart } from '../dag/compiled-dag.ts';
+import type { CallPart, OtherResult } from '../dag/compiled-dag.ts';
 import type { Exception } from '../scheduling/scheduler/events.ts';
 import type { Batch } from '../scheduling/scheduler/state.ts';
 import { encode } from '../workers/store/encode.ts';
 import { Payload, type PayloadData } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
+import type { OtherResults } from './other-results.ts';
+
+interface Given {
+  readonly results: RunResults;
+  readonly others: OtherResults;
+}
 
 /** Decides the outcome of each function of such a batch: those with a bad argument fail, the others are skipped. */
-export function blame(batch: Batch, results: RunResults, cause: unknown): Exception[] {
+export function blame(batch: Batch, { results, others }: Given, cause: unknown): Exception[] {
   const { plan } = batch.run;
   const elsewhere = batch.thread.node.host !== 0;
   const canBeSent = elsewhere ? canTravel : canBeCloned;
@@ -19,6 +25,10 @@ export function blame(batch: Batch, results: RunResults, cause: unknown): Except
     literalsOf(plan.entries[i]!.extraArgs, plan.calls.get(i)).every((value) =>
       canBeEncoded(value, elsewhere, canBeSent),
     ) &&
+    othersIn(plan.calls.get(i) ?? []).every((other) => {
+      const { results: theirs, index } = others.get(other)!;
+      return canResult(theirs.held(index), elsewhere, canBeSent);
+    }) &&
     plan.deps
       .subarray(plan.depOffset[i]!, plan.depOffset[i + 1]!)
       .every((dep) => !results.exists(dep) || canResult(results.held(dep), elsewhere, canBeSent));
@@ -45,6 +55,13 @@ function literalsOf(extraArgs: readonly unknown[], parts: readonly CallPart[] | 
             ? literalsOf([], part.parts)
             : [],
       );
+}
+
+function othersIn(parts: readonly CallPart[]): OtherResult[] {
+  return parts.flatMap((part) => {
+    if (part.kind === 'resultOf') return [part];
+    return part.kind === 'list' || part.kind === 'call' ? othersIn(part.parts) : [];
+  });
 }
 
 function canBeEncoded(value: unknown, elsewhere: boolean, canBeSent: (value: unknown) => boolean): boolean {

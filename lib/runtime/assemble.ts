@@ -119,6 +119,7 @@ export function assemble(
     nodes,
     tree,
     learned,
+    fromHosts: hosts && ((runId, id) => values.get(runId, id, undefined)),
     hashesOf: (plan) => hashesOf(plan, codes.versions),
   });
   return { driver, store, nodes, tree, runner, actors, memory, values, monitor, hosts, overview, dashboard, costs };

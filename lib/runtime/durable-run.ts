@@ -142,7 +142,10 @@ export class DurableRun {
   async failed(error: unknown): Promise<void> {
     if (this.#hasFailed || isHandoffError(error, 'FENCED') || isHandoffError(error, 'JOURNAL_FAILED')) return;
     const isFinal =
-      this.#recorder !== undefined || isHandoffError(error, 'FUNCTION_IN_DOUBT') || isHandoffError(error, 'ABORTED');
+      this.#recorder !== undefined ||
+      isHandoffError(error, 'FUNCTION_IN_DOUBT') ||
+      isHandoffError(error, 'ABORTED') ||
+      (isOtherGone(error) && takesOthers(this.#history.submitted.dag));
     if (!isFinal || isHandoffError(error, 'STOPPED')) {
       await this.#recorder?.flush(); // what was done so far does not run again
       return this.#journal.release(this.#claim);
@@ -156,6 +159,15 @@ export class DurableRun {
   async #append(records: Parameters<typeof encodeChunk>[0]): Promise<void> {
     await this.#journal.append(this.#claim, encodeChunk(records), {});
   }
+}
+
+/** Whether a run of a DAG that takes results of other runs cannot begin anywhere: one of them is gone from the journal. */
+function isOtherGone(error: unknown): boolean {
+  return isHandoffError(error, 'RESULT_LOST') || isHandoffError(error, 'NOT_FOUND');
+}
+
+function takesOthers({ functions }: DagJson): boolean {
+  return functions.some(({ args = [] }) => args.some((arg) => typeof arg === 'object' && 'resultOf' in arg));
 }
 
 /** @throws `RUN_CONFLICT` when the DAGs differ, naming the first function that does */

@@ -10,7 +10,7 @@
 import { textOf } from '../core/error-wire.ts';
 import { HandoffError, isHandoffError } from '../core/errors.ts';
 import { compile } from '../dag/compile.ts';
-import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { CompiledDag, OtherResult } from '../dag/compiled-dag.ts';
 import { Dag, type DagJson, sharedJsonOf } from '../dag/dag.ts';
 import { RunResults, setKey } from '../workers/store/run-results.ts';
 import { locate, missing } from '../workers/code/locate.ts';
@@ -27,11 +27,13 @@ import {
 import type { RecordedOptions, Submitted } from '../journal/record.ts';
 import { replay, type RunHistory } from '../journal/replay.ts';
 import { compositeOf } from '../engine/graph-answers.ts';
+import { otherLost, Source } from '../engine/other-results.ts';
 import { partsOf } from '../scheduling/scheduler/regrown.ts';
 import { Status } from '../scheduling/scheduler/state.ts';
 import { cancelledError, DurableRun, recordedError, refuseOtherDag } from './durable-run.ts';
 import { type ExecuteOptions, keptOf } from './options/execute-options.ts';
 import { readGrowth, readResult, type RecordedRun, withoutCode } from './recorded-run.ts';
+import { noFunction, notEnded } from './result-sources.ts';
 import type { ExecuteResult, RunStats } from './run-result.ts';
 
 /** A durable run, here or in another process. */
@@ -79,6 +81,14 @@ export interface Asked {
 interface Log {
   readonly history: RunHistory;
   readonly position: number;
+}
+
+/** Where a recorded result is. */
+interface Located {
+  /** Without any result. */
+  readonly results: RunResults;
+  readonly index: number;
+  readonly finished: RunHistory['finished'];
 }
 
 interface Here {
@@ -282,8 +292,16 @@ export class DurableRuns {
     }
   }
 
-  /** @throws `NOT_SERIALIZABLE` when an argument cannot be recorded */
+  /**
+   * Records a run, unless there is one of this id. The results of other runs that it takes must be recorded, too, so that
+   * every process finds them.
+   *
+   * @throws `NOT_SERIALIZABLE` when an argument cannot be recorded; `RESULT_LOST`, `NOT_FOUND`, `INVALID_OPTION` for the
+   *   result of another run
+   */
   async #record(submitted: Submitted, { runId, dagId }: RunIds, plan: CompiledDag): Promise<boolean> {
+    if (plan.others.length > 0 && (await this.#parts.journal.find(runId)) === undefined)
+      for (const other of plan.others) if ((await this.#locate(other)) === undefined) throw notRecorded(other);
     return this.#parts.journal.submit({ runId, dagId, functions: plan.size }, encodeSubmission(submitted));
   }
 
@@ -323,15 +341,11 @@ export class DurableRuns {
     const log = await this.#history(ids.runId);
     const { ended, submitted } = log;
     if (ended!.outcome !== 'finished') throw recordedError(log);
-    const { history, lost, run, grown } = await this.#structure(ids.runId, log, collect ?? submitted.options.collect);
-    const { plan, settings, status } = run;
+    const structure = await this.#structure(ids.runId, log, collect ?? submitted.options.collect);
+    const { history, lost, run } = structure;
+    const { plan, settings } = run;
     const isKept = (i: number): boolean => settings.kept === null || settings.kept[i] === 1;
-    const results = new RunResults({
-      size: run.growth?.size ?? plan.size,
-      indexOf: (id) => plan.indexOf(id),
-      idOf: (i) => plan.entries[i]!.id,
-    });
-    results.grow(plan.size);
+    const results = emptyResults(structure);
     const allocations: Record<string, string> = {};
     for (const i of lost) if (isKept(i)) throw notKept(ids, plan.entries[i]!.id);
     for (const [i, { node, value }] of history.finished) {
@@ -341,16 +355,51 @@ export class DurableRuns {
       if (read === undefined) throw notKept(ids, plan.entries[i]!.id);
       results.put(i, read.value);
     }
-    // In a run that has finished, what has no result was skipped.
-    for (let i = 0; i < plan.size; i++)
-      if (!history.finished.has(i) && partsOf(run, i) === undefined) status[i] = Status.skipped;
-    for (const { owner } of grown) results.gather(owner, compositeOf(run, owner));
     return {
       ...ids,
       results: results.toRecord(settings.kept),
       allocations,
       stats: ended!.stats as unknown as RunStats,
     };
+  }
+
+  /**
+   * A recorded result, for another run.
+   *
+   * @returns undefined when there is no such run
+   * @throws `RESULT_LOST` when the result was not kept; `NOT_FOUND` when there is no such function; `INVALID_OPTION` when
+   *   the run has not ended; `JOURNAL_FAILED`
+   */
+  async resultOf(other: OtherResult): Promise<Source | undefined> {
+    const located = await this.#locate(other);
+    if (located === undefined) return undefined;
+    const { results, index, finished } = located;
+    for (const i of results.holders(index)) {
+      const read = await readResult(this.#parts.journal, finished.get(i)!.value);
+      if (read === undefined) throw otherLost(other, notInJournalText);
+      results.put(i, read.value);
+    }
+    return new Source(results, index);
+  }
+
+  /** Where a result is recorded, and the results that it consists of. Reads none of them. */
+  async #locate(other: OtherResult): Promise<Located | undefined> {
+    const log = await this.#log(other.runId);
+    if (log === undefined) return undefined;
+    if (log.history.ended === undefined) throw notEnded(other);
+    const structure = await this.#structure(other.runId, log.history, 'all');
+    const { plan } = structure.run;
+    const { finished } = structure.history;
+    const index = plan.indexOf(other.id);
+    if (index < 0)
+      throw noFunction(
+        other,
+        plan.entries.map(({ id }) => id),
+      );
+    const results = emptyResults(structure);
+    const isRecorded = (i: number): boolean => (finished.get(i)?.value.kind ?? 'none') !== 'none';
+    if (![...results.holders(index)].every(isRecorded)) throw otherLost(other, notInJournalText);
+    return { results, index, finished };
   }
 
   /** The functions of a run, as far as it had grown. */
@@ -460,6 +509,22 @@ function historyOf(runId: string, chunks: readonly Uint8Array[]): RunHistory {
   return replay(chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${JSON.stringify(runId)}, position ${at}`)));
 }
 
+/** Results for the functions of a recorded run that has ended. Those that consist of others are there once these are. */
+function emptyResults({ run, history, grown }: RecordedRun): RunResults {
+  const { plan, status } = run;
+  const results = new RunResults({
+    size: run.growth?.size ?? plan.size,
+    indexOf: (id) => plan.indexOf(id),
+    idOf: (i) => plan.entries[i]!.id,
+  });
+  results.grow(plan.size);
+  // In a run that has finished, what has no result was skipped.
+  for (let i = 0; i < plan.size && history.ended!.outcome === 'finished'; i++)
+    if (!history.finished.has(i) && partsOf(run, i) === undefined) status[i] = Status.skipped;
+  for (const { owner } of grown) results.gather(owner, compositeOf(run, owner));
+  return results;
+}
+
 /** Whether this process has every module of a DAG. */
 function hasModules({ codes, predicates }: CompiledDag): boolean {
   return [...codes, ...predicates].every((code) => {
@@ -511,6 +576,17 @@ function recordable(options: ExecuteOptions): RecordedOptions {
   };
   const given = Object.entries(all).filter(([, value]) => value !== undefined);
   return Object.fromEntries(typeof strategy === 'string' ? [...given, ['allocationStrategy', strategy]] : given);
+}
+
+const notInJournalText =
+  'its function has no result, or the journal does not have it (maxResultBytes). Run its DAG again under another runId.';
+
+function notRecorded({ runId, id }: OtherResult): HandoffError {
+  return new HandoffError(
+    'NOT_FOUND',
+    `This DAG takes the result of function ${JSON.stringify(id)} of run ${JSON.stringify(runId)}, and the journal has no such run. A recorded run takes only results of recorded runs: check the id, or run this DAG with durable: false.`,
+    { runId, functionId: id },
+  );
 }
 
 function isMap(runId: string, functionId: string): HandoffError {

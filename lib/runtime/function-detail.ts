@@ -48,6 +48,8 @@ function toArgs(plan: CompiledDag, part: CallPart): Arg[] {
       return [{ result: plan.entries[part.of]!.id }];
     case 'anyOf':
       return part.of.map((of) => ({ result: plan.entries[of]!.id }));
+    case 'resultOf':
+      return [{ literal: `${part.id} of run ${part.runId}` }];
     case 'list':
       return part.parts.flatMap((each) => toArgs(plan, each));
     case 'call':

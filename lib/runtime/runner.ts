@@ -34,8 +34,10 @@ import { costsOf, inLearnedOrder, knownOf } from '../engine/plan-costs.ts';
 import type { RunIds } from '../engine/run-ids.ts';
 import type { Caching } from './caching.ts';
 import type { RunCache } from '../engine/run-cache.ts';
+import { noOthers, type OtherResults } from '../engine/other-results.ts';
 import type { Begun, DurableRun } from './durable-run.ts';
 import type { Asked as DurableAsked, DurableRuns } from './durable-runs.ts';
+import { ResultSources } from './result-sources.ts';
 import { RunGuard } from './run-guard.ts';
 import { checkExecuteOptions, type ExecuteOptions, keptOf } from './options/execute-options.ts';
 import { checkPlanOptions, type PlanOptions } from './options/plan-options.ts';
@@ -51,6 +53,8 @@ export interface RunnerParts {
   readonly tree: RuntimeTree;
   readonly hosts: Hosts | undefined;
   readonly learned: CostModel;
+  /** Fetches a value of a run from other hosts; undefined without a transport. */
+  readonly fromHosts: ((runId: string, id: string) => Promise<unknown>) | undefined;
   /** The hash of each module of a plan, with everything that it imports. */
   readonly hashesOf: (plan: CompiledDag) => Readonly<Record<string, string>>;
 }
@@ -381,6 +385,7 @@ export class Runner {
   #compileGraph(dag: Dag, hereOnly: boolean, isRecorded: boolean): CompiledAnswer | Promise<CompiledAnswer> {
     const { modules, hosts, hashesOf } = this.#parts;
     const plan = this.#compile(dag, hereOnly);
+    if (plan.others.length > 0) throw othersInAnswer(plan);
     const code = modules.resolve(plan, () => this.#inspector(), never);
     const hashes = isRecorded ? hashesOf(plan) : {};
     if (!(code instanceof Promise) && (hosts === undefined || hereOnly)) return { plan, code, modules: hashes };
@@ -394,7 +399,7 @@ export class Runner {
     const { ids, options } = asked;
     const guard = new RunGuard(ids, options, (reason, gently) => this.#parts.driver.abort(ids.runId, reason, gently));
     const cancelled = new Set<string>();
-    const running = this.#runPlan(asked, guard, cancelled);
+    const running = this.#runWithOthers(asked, guard, cancelled);
     this.#underWay.set(ids.runId, { ids, plan: asked.plan, guard, cancelled, ended: running.catch(() => {}) });
     try {
       return await running;
@@ -404,7 +409,30 @@ export class Runner {
     }
   }
 
-  async #runPlan(asked: Asked, guard: RunGuard, cancelled: ReadonlySet<string>): Promise<ExecuteResult> {
+  /** Runs a plan once the results of other runs that it takes are found, and keeps these meanwhile. */
+  async #runWithOthers(asked: Asked, guard: RunGuard, cancelled: ReadonlySet<string>): Promise<ExecuteResult> {
+    const { others } = asked.plan;
+    if (others.length === 0) return this.#runPlan(asked, guard, cancelled, noOthers);
+    const { store, fromHosts } = this.#parts;
+    const sources = new ResultSources({
+      store,
+      fromHosts,
+      isUnderWay: (runId) => runId === asked.ids.runId || this.#underWay.has(runId),
+      fromJournal: this.durableRuns && ((other) => this.durableRuns!.resultOf(other)),
+    });
+    try {
+      return await this.#runPlan(asked, guard, cancelled, await guard.race(sources.take(others)));
+    } finally {
+      sources.release();
+    }
+  }
+
+  async #runPlan(
+    asked: Asked,
+    guard: RunGuard,
+    cancelled: ReadonlySet<string>,
+    others: OtherResults,
+  ): Promise<ExecuteResult> {
     const { ids, plan, options, hereOnly } = asked;
     const { driver, store, registry, modules, tree, hosts } = this.#parts;
     const known = modules.resolve(plan, () => this.#inspector(), guard.given);
@@ -434,6 +462,7 @@ export class Runner {
         plan: ordered,
         settings,
         code,
+        others,
         onProgress: options.onProgress,
         recorder: begun?.recorder,
         cache,
@@ -581,6 +610,16 @@ function locationsOf(active: ActiveRun, nodeName: (index: number) => string): Pa
       }
     },
   };
+}
+
+/** The results of other runs are found before a run starts, not while it grows. */
+function othersInAnswer({ dagId, others }: CompiledDag): HandoffError {
+  const { runId, id } = others[0]!;
+  return new HandoffError(
+    'INVALID_FUNCTION',
+    `The graph takes the result of function ${JSON.stringify(id)} of run ${JSON.stringify(runId)}. A graph that a function answers with cannot do that: let the function itself take the result, and pass it on.`,
+    { dagId },
+  );
 }
 
 /** Errors of a run are created where events arrive. This adds the stack of the call that started the run. */

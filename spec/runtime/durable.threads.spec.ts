@@ -418,6 +418,76 @@ describe('submit', () => {
   });
 });
 
+describe('the result of another run', () => {
+  const other = (
+    id: string,
+    runId = 'first',
+  ): { readonly resultOf: { readonly runId: string; readonly id: string } } => ({
+    resultOf: { runId, id },
+  });
+  const first = (): Dag =>
+    new Dag('first')
+      .add({ id: 'x', code: d.mark, extraArgs: [marks, 'x'] })
+      .add({ id: 'large', code: d.large, extraArgs: [marks, 'large', 2 ** 20] })
+      .add({ id: 'm', code: t.double, extraArgs: [[1, 2, 3]], map: true });
+  const second = (): Dag =>
+    new Dag('second')
+      .add({ id: 'y', code: t.increment, args: [other('x')] })
+      .add({ id: 'total', code: t.total, args: [other('large')] })
+      .add({ id: 'all', code: t.collect, args: [other('m'), other('m[1]')] })
+      .add({ id: 'gate', code: d.waitFor, args: ['y'], layout: [marks, 'gate', gate()].map((value) => ({ value })) })
+      .add({ id: 'late', code: t.collect, args: ['gate', other('x')] });
+  const gate = (): string => join(folder, 'gate');
+  const expected = { y: 2, total: 7 * 2 ** 17, all: [[2, 4, 6], 4], gate: 1, late: [1, 1] };
+
+  it('comes from the journal when an earlier process made it, also in a run that is resumed', async () => {
+    const before = await start({ orchestrate: false });
+    await before.execute(first(), { runId: 'first' });
+    const begun = new Promise<void>((resolve) =>
+      before.on('function:started', ({ functionId }) => functionId === 'gate' && resolve()),
+    );
+    const running = before.execute(second(), { runId: 'second' });
+    running.catch(() => {});
+    await begun;
+    await before.stop({ drain: false });
+    writeFileSync(gate(), '');
+    const after = await start({ orchestrate: false });
+    expect((await after.execute(second(), { runId: 'second' })).results).toEqual(expected);
+    expect((await after.execute(second(), { durable: false })).results).toEqual(expected);
+    expect(marked().filter((id) => id === 'x' || id === 'large')).toEqual(['x', 'large']);
+  });
+
+  it('is refused, and nothing is recorded, where the journal does not have it', async () => {
+    const handoff = await start({ journal: { ...(await journalOf(folder)), maxResultBytes: 100_000 } });
+    await handoff.execute(first(), { runId: 'first' });
+    await handoff.execute(first(), { runId: 'unrecorded', durable: false });
+    const taking = (id: string, runId: string): Dag =>
+      new Dag('taking').add({ id: 'y', code: t.collect, args: [other(id, runId)] });
+    for (const [id, runId, code] of [
+      ['large', 'first', 'RESULT_LOST'],
+      ['x', 'unrecorded', 'NOT_FOUND'],
+      ['x', 'unknown', 'NOT_FOUND'],
+      ['X1', 'first', 'NOT_FOUND'],
+    ] as const) {
+      expect(await errorOf(handoff.execute(taking(id, runId)))).toMatchObject({ code, runId, functionId: id });
+      expect(await errorOf(handoff.submit(taking(id, runId)))).toMatchObject({ code, runId, functionId: id });
+    }
+    expect(await handoff.runs()).toMatchObject([{ runId: 'first' }]);
+    expect((await handoff.execute(taking('large', 'first'), { durable: false })).results['y'][0]).toHaveLength(2 ** 17);
+  });
+
+  it('that has left the journal before its run could begin ends that run', async () => {
+    const store = new MemoryStore();
+    const client = await start({ journal: new MemoryJournal(store), orchestrate: false });
+    await client.execute(first(), { runId: 'first' });
+    const handle = await client.submit(second(), { runId: 'second' });
+    await new MemoryJournal(store, { retainedRuns: 0 }).compact();
+    await start({ journal: new MemoryJournal(store) });
+    expect(await errorOf(handle.result())).toMatchObject({ code: 'NOT_FOUND', runId: 'first' });
+    expect(await client.runs()).toMatchObject([{ runId: 'second', state: 'failed' }]);
+  });
+});
+
 describe('without a journal', () => {
   it('the methods say what is missing', async () => {
     const handoff = await start({ journal: undefined });

@@ -59,6 +59,7 @@ async function start(...names: string[]) {
         plan,
         code,
         runId: plan.dagId,
+        others: new Map(),
         onProgress: undefined,
         settings: settingsOf(plan, { codes: code.codes }),
       },

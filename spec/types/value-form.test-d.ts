@@ -12,6 +12,8 @@ import {
   type HandoffOptions,
   optional,
   type Resolved,
+  type ResultReference,
+  resultOf,
   type Settled,
   tasks,
   type ValueDag,
@@ -89,6 +91,23 @@ expectTypeOf(dag('x', choose(many, few))).toEqualTypeOf<ValueDag<Choice<number |
 expectTypeOf<Resolved<{ a: Choice<number>; b: Call<string> }>>().toEqualTypeOf<{ a: number; b: string }>();
 // @ts-expect-error a choice of nothing
 choose();
+
+// Results of other runs: typed from a call, or as the caller says.
+expectTypeOf(resultOf('run', raw)).toEqualTypeOf<ResultReference<Row[]>>();
+expectTypeOf(resultOf<Row[]>('run', 'raw')).toEqualTypeOf<ResultReference<Row[]>>();
+t.total(resultOf('run', raw));
+t.total(resultOf('run', 'raw'));
+t.sum([resultOf('run', many), 3]);
+t.total.map(resultOf<Row[][]>('run', 'lists'));
+new Dag().add({ id: 'x', code: t.total, args: [resultOf('run', raw), { resultOf: { runId: 'run', id: 'raw' } }] });
+// @ts-expect-error rows are no number
+t.sum([resultOf('run', raw)]);
+// @ts-expect-error the elements are rows, not lists of rows
+t.total.map(resultOf('run', raw));
+// @ts-expect-error it is no output
+dag('x', resultOf('run', raw));
+// @ts-expect-error the id is missing
+new Dag().add({ id: 'x', code: t.total, args: [{ resultOf: { runId: 'run' } }] });
 
 // Maps: the elements of the list fit the first parameter, and the result is a list.
 const parts = t.total.map([raw, raw]);

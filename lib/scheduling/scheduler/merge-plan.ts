@@ -121,6 +121,7 @@ function shiftedPart(part: CallPart, numbers: Numbers): CallPart {
   const { base, code } = numbers;
   switch (part.kind) {
     case 'value':
+    case 'resultOf':
       return part;
     case 'result':
     case 'optional':

@@ -40,6 +40,9 @@ export interface Retention {
   readonly results?: number;
 }
 
+/** How many runs without results are remembered by their ids. */
+const maxForgotten = 1000;
+
 export class ResultStore {
   readonly #spaces = new Map<string, Space>();
   readonly #runs = new Map<string, Entry>();
@@ -50,6 +53,8 @@ export class ResultStore {
   /** Total over the finished runs. */
   #finishedResults = 0;
   #finishedBytes = 0;
+  /** The ids of runs whose results are no longer here, oldest first. */
+  readonly #forgotten = new Set<string>();
   readonly #retention: Required<Retention>;
   readonly #onForget: (runId: string) => void;
 
@@ -132,6 +137,7 @@ export class ResultStore {
     const entry: Entry = { runId, dagId, results, bytes: 0 };
     const older = this.#newest.get(dagId);
     this.#runs.set(runId, entry);
+    this.#forgotten.delete(runId);
     this.#newest.set(dagId, entry);
     this.#listen(older);
     this.#listen(entry);
@@ -164,6 +170,16 @@ export class ResultStore {
       this.#forget(oldest);
       this.#onForget(oldest.runId);
     }
+  }
+
+  /** The results of a run; undefined when they are not here. */
+  resultsOf(runId: string): RunResults | undefined {
+    return this.#runs.get(runId)?.results;
+  }
+
+  /** Whether there was a run of this id, as far as that is remembered. */
+  hadRun(runId: string): boolean {
+    return this.#runs.has(runId) || this.#forgotten.has(runId);
   }
 
   /** Whether these results are still here. */
@@ -219,6 +235,8 @@ export class ResultStore {
   #forget(entry: Entry): void {
     const { runId, dagId, results } = entry;
     this.#runs.delete(runId);
+    this.#forgotten.add(runId);
+    if (this.#forgotten.size > maxForgotten) this.#forgotten.delete(this.#forgotten.values().next().value!);
     if (this.#newest.get(dagId) === entry) this.#newest.delete(dagId);
     results.onStored = undefined;
     results.isAwaited = undefined;

@@ -38,8 +38,8 @@ export class RunResults {
   readonly #memory: ResultMemory | undefined;
   /** Payloads that came from other hosts. */
   readonly #arrived = new WeakSet<Payload>();
-  /** A reader still needs the results, so `clear` waits for `unpin`. */
-  #isPinned = false;
+  /** How many readers still need the results. `clear` waits for the last `unpin`. */
+  #pins = 0;
   #isForgotten = false;
 
   /** @param memory counts them, together with those of other runs */
@@ -249,13 +249,13 @@ export class RunResults {
     this.#values[i] = absent;
   }
 
-  /** Keeps all results until `unpin`, even after `clear`. */
+  /** Keeps all results until as many calls of `unpin`, even after `clear`. */
   pin(): void {
-    this.#isPinned = true;
+    this.#pins++;
   }
 
   unpin(): void {
-    this.#isPinned = false;
+    this.#pins--;
     if (this.#isForgotten) this.clear();
   }
 
@@ -263,7 +263,7 @@ export class RunResults {
   clear(): void {
     if (this.#memory === undefined) return; // the garbage collector frees them
     this.#isForgotten = true;
-    if (this.#isPinned) return;
+    if (this.#pins > 0) return;
     this.#composites.clear();
     this.#made.clear();
     for (let i = 0; i < this.#values.length; i++) this.release(i);

@@ -180,6 +180,39 @@ describe('large values', () => {
     expect(received() - before).toBeLessThan(8 * length + 2 ** 21);
   });
 
+  it('that another run has made go only to the node that takes them', async () => {
+    const { runId } = await cluster.handoff.execute(
+      dagOf({ id: 'made', code: f.ramp, extraArgs: [length], node: 'b' }),
+    );
+    const before = received();
+    const made = { resultOf: { runId, id: 'made' } };
+    const { results } = await cluster.handoff.execute(
+      dagOf(
+        { id: 'there', code: f.sum, args: [made], node: 'c' },
+        { id: 'twice', code: f.sums, args: [made, made], node: 'c' },
+        { id: 'here', code: f.sum, args: [made], node: 'a' },
+      ),
+    );
+    expect(results['there']).toEqual({ total, pid: c(), length });
+    expect(results['here']).toEqual({ total, pid: a(), length });
+    expect(results['twice']).toBe(2 * total);
+    expect(received() - before).toBeLessThan(2 ** 20); // it came here at the end of its run
+  });
+
+  it('of a run of another host are found there', async () => {
+    const far = dagOf({ id: 'made', code: f.ramp, extraArgs: [length], node: 'b' }, { id: 'small', code: t.one });
+    const { runId } = await cluster.hosts[0]!.execute(far);
+    const { results } = await cluster.handoff.execute(
+      dagOf(
+        { id: 'sum', code: f.sum, args: [{ resultOf: { runId, id: 'made' } }], node: 'c' },
+        { id: 'next', code: t.increment, args: [{ resultOf: { runId, id: 'small' } }] },
+      ),
+    );
+    expect(results).toEqual({ sum: { total, pid: c(), length }, next: 2 });
+    const unknown = dagOf({ id: 'x', code: t.increment, args: [{ resultOf: { runId: 'unknown', id: 'small' } }] });
+    expect(await errorOf(cluster.handoff.execute(unknown))).toMatchObject({ code: 'NOT_FOUND', runId: 'unknown' });
+  });
+
   it('go from this host to another', async () => {
     const { results } = await cluster.handoff.execute(
       dagOf(
