@@ -26,7 +26,7 @@ export const errorCodes = {
   MEMORY_EXCEEDED: 'a function used more memory than it claimed, on a node with `enforceMemory`',
   RESULT_TOO_LARGE: 'a result is larger than the `memoryBudget`',
   RESULT_LOST:
-    'a result is gone with its host or its disk and cannot be made again, or was lost more than `maxResultLosses` times',
+    'a result is gone with its host or its disk and cannot be made again, or was lost more than `maxResultLosses` times, or another run did not keep it',
   NOT_ITERABLE: 'a map was given something that is neither an array nor a typed array',
   TOO_MANY_FUNCTIONS: 'a map would make a run larger than `maxFunctions`',
   WORKER_CRASHED: 'a worker thread died while it worked',
