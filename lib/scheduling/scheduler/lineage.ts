@@ -81,9 +81,11 @@ function reopenAll(state: State, run: Run, stack: number[], { settled, released,
     const failure = whyNotAgain(state, run, i);
     const element = failure === undefined ? -1 : settlingElement(run, i);
     if (failure !== undefined) endRisk(run, i, released);
-    if (element < 0 || run.status[element] !== Status.done) makeAgain(run, i, again);
+    const graph = element < 0 ? undefined : expansionOfOwner(run, element);
+    // An element may be done by an error while functions of its graph are left. Those still end.
+    const wasSettled = graph?.isSettled === true && !settled.has(element);
+    if (element < 0 || run.status[element] !== Status.done || wasSettled) makeAgain(run, i, again);
     else {
-      const graph = expansionOfOwner(run, element);
       if (graph !== undefined) graph.isSettled = true; // nothing of it is made again
       settled.set(element, failure!);
     }
