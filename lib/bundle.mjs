@@ -30,24 +30,34 @@ const builtins = {
   name: 'builtins',
   transform(source, id) {
     if (!id.endsWith('.ts')) return undefined;
-    const code = source.replace(/^import \{([^}]*)\} from '(node:[^']+)';$/gm, (whole, list, module) => {
-      const names = list
-        .split(',')
-        .map((name) => name.trim())
-        .filter((name) => name !== '' && !name.startsWith('type '));
-      if (names.length === 0) return whole;
-      const taken = `process.getBuiltinModule('${module}')`;
-      const lines = '\n'.repeat(whole.split('\n').length - 1);
-      const isLate = lazy.has(module) && names.every((name) => /^[a-z]/.test(name));
-      if (!isLate) return `const { ${names.join(', ').replaceAll(' as ', ': ')} } = ${taken};${lines}`;
-      const late = names
-        .map((name) => name.split(' as '))
-        .map(([name, own = name]) => `${own} = (...args) => ${taken}.${name}(...args)`);
-      return `const ${late.join(', ')};${lines}`;
-    });
+    // Only statements: texts may have lines that look like imports.
+    const imports = this.parse(source, { lang: 'ts' }).body.filter(({ type }) => type === 'ImportDeclaration');
+    const code = imports.reduceRight(
+      (text, { start, end }) => text.slice(0, start) + taken(text.slice(start, end)) + text.slice(end),
+      source,
+    );
     return code === source ? undefined : { code, map: null };
   },
 };
+
+/** The statement that takes what an import of one of Node's modules names; any other import as it is. */
+function taken(statement) {
+  return statement.replace(/^import \{([^}]*)\} from '(node:[^']+)';$/, (whole, list, module) => {
+    const names = list
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== '' && !name.startsWith('type '));
+    if (names.length === 0) return whole;
+    const from = `process.getBuiltinModule('${module}')`;
+    const lines = '\n'.repeat(whole.split('\n').length - 1);
+    const isLate = lazy.has(module) && names.every((name) => /^[a-z]/.test(name));
+    if (!isLate) return `const { ${names.join(', ').replaceAll(' as ', ': ')} } = ${from};${lines}`;
+    const late = names
+      .map((name) => name.split(' as '))
+      .map(([name, own = name]) => `${own} = (...args) => ${from}.${name}(...args)`);
+    return `const ${late.join(', ')};${lines}`;
+  });
+}
 
 // Of these modules the library uses mostly functions. A class must be there at once.
 const lazy = new Set(['node:fs/promises', 'node:v8']);

@@ -74,5 +74,7 @@ function reasonOf({ cause, message, functionId, module }: HandoffError): string 
   if (!(cause instanceof Error) || cause instanceof HandoffError) return undefined;
   if (functionId !== undefined || module !== undefined)
     return cause.stack === undefined ? cause.message : userStackOf(cause.stack);
-  return message.includes(cause.message) ? undefined : cause.message;
+  const { code } = cause as { readonly code?: unknown };
+  const isSaid = message.includes(cause.message) || (typeof code === 'string' && message.includes(code));
+  return isSaid ? undefined : cause.message;
 }

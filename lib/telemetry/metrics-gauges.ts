@@ -1,4 +1,5 @@
 /** Gauges of the current state, read only when Prometheus scrapes. */
+/// <reference path="./prom-client-parts.d.ts" />
 import type { Registry } from 'prom-client';
 import Gauge from 'prom-client/lib/gauge.js';
 import type { Capabilities, Cost } from '../dag/types.ts';

@@ -1,4 +1,5 @@
 /** Counts events for Prometheus as they arrive, and formats the metrics when they are read. */
+/// <reference path="./prom-client-parts.d.ts" />
 import Counter from 'prom-client/lib/counter.js';
 import Histogram from 'prom-client/lib/histogram.js';
 import Registry from 'prom-client/lib/registry.js';
