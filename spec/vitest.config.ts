@@ -59,7 +59,7 @@ export default defineConfig({
         maxWorkers: 2,
         sequence: { groupOrder: 1 },
       }),
-      project('threads', '*.threads.spec.ts', { ...withServers, maxWorkers: 4, sequence: { groupOrder: 2 } }),
+      project('threads', '*.threads.spec.ts', { retry, ...withServers, maxWorkers: 4, sequence: { groupOrder: 2 } }),
       project('processes', '*.processes.spec.ts', {
         retry,
         ...withServers,

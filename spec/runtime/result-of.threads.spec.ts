@@ -126,7 +126,7 @@ describe('the result of another run', () => {
     );
     await memory.execute(first, { runId: 'first' });
     await vi.waitFor(() => expect(spilled().length).toBeGreaterThan(1), { timeout: 20_000 });
-    for (const file of spilled()) rmSync(file);
+    for (const file of spilled()) rmSync(file, { force: true });
     const second = dagOf({ id: 'y', code: t.total, args: [{ resultOf: { runId: 'first', id: 'x' } }], maxRetries: 5 });
     const error = await errorOf(memory.execute(second));
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'y' });

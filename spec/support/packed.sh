@@ -122,12 +122,13 @@ traceRuns(handoff, { attributes: { team: metrics.contentType } });
 // @ts-expect-error a text is no number
 t.half('2');
 TS
-# Its types are a peer's; those of prom-client need not be there.
-npm install --silent --no-save --no-audit --no-fund --prefer-offline @opentelemetry/api@^1.9.0
-"$node" --input-type=module -e "await import('handoffjs/otel')"
 # The types are checked too, as a project does that has neither the DOM nor what we build with.
 # Compilers of other versions are installed here, because their `tsc` would take the place of the project's own.
-npm install --silent --no-save --no-audit --no-fund --prefer-offline @opentelemetry/api@^1.9.0 typescript-5.8@npm:typescript@~5.8.3 typescript-5.9@npm:typescript@~5.9.3 typescript-6@npm:typescript@^6.0.0
+npm install --silent --no-save --no-audit --no-fund --prefer-offline typescript-5.8@npm:typescript@~5.8.3 typescript-5.9@npm:typescript@~5.9.3 typescript-6@npm:typescript@^6.0.0
+# The types of handoffjs/otel are a peer's; those of prom-client need not be there.
+mkdir -p node_modules/@opentelemetry
+cp -rL "$repo/node_modules/@opentelemetry/api" node_modules/@opentelemetry/
+"$node" --input-type=module -e "await import('handoffjs/otel')"
 checkTypes() {
   # shellcheck disable=SC2086
   "$node" "$1/bin/tsc" --noEmit --strict --exactOptionalPropertyTypes --skipLibCheck false --module $2 --target es2024 --lib es2024,esnext.disposable --types node --typeRoots "$repo/node_modules/@types" typed.ts \
