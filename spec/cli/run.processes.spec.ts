@@ -296,7 +296,11 @@ describe('handoff run', () => {
       const { code, stderr } = await cli('run', fixture('struct.ts'), '--listen', `127.0.0.1:${port}`);
       await new Promise((resolve) => server.close(resolve));
       expect(code).toBe(2);
-      expect(stderr).toMatch(new RegExp(`^INVALID_OPTION: [^\\n]*127\\.0\\.0\\.1:${port}[^\\n]*EADDRINUSE[^\\n]*\\n  Given by --listen\\.\\n$`));
+      expect(stderr).toMatch(
+        new RegExp(
+          `^INVALID_OPTION: [^\\n]*127\\.0\\.0\\.1:${port}[^\\n]*EADDRINUSE[^\\n]*\\n  Given by --listen\\.\\n$`,
+        ),
+      );
     });
   });
 
