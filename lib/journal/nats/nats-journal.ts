@@ -12,6 +12,7 @@
  * two owners one fails, whatever their clocks say. Each message also says what the run is after it: no index can differ
  * from the logs.
  */
+import { ChangeListeners } from '../change-listeners.ts';
 import { fenced } from '../fenced.ts';
 import {
   type Change,
@@ -34,10 +35,6 @@ import { type LastEntry, RunLog } from './run-log.ts';
 import { Seal } from './seal.ts';
 import { Servers } from './servers.ts';
 
-/** How often a watcher looks without a sign of a change, in ms: the death of an owner announces nothing. */
-const watchIntervalMs = 1000;
-/** Changes within this many ms are one to a watcher, among them those of this process. */
-const watchDelayMs = 25;
 /** How long until what could not be given back is given back again, in ms. */
 const giveBackDelayMs = 1000;
 
@@ -55,7 +52,7 @@ export class NatsJournal implements Journal {
   readonly #log: RunLog;
   readonly #list: RunList;
   readonly #leases: Leases;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new ChangeListeners();
   /** The runs of this process. */
   readonly #held = new Map<string, LastEntry>();
   readonly #claiming = new Set<string>();
@@ -78,9 +75,9 @@ export class NatsJournal implements Journal {
     const seal = new Seal(connection.key);
     this.#blobs = new Blobs(servers, names, seal);
     this.#log = new RunLog(servers, names, seal, this.#blobs);
-    this.#list = new RunList(servers, names, this.#log, () => this.#changed());
+    this.#list = new RunList(servers, names, this.#log, () => this.#listeners.changed());
     this.#leases = new Leases(leases, connection.client, settings.lease, {
-      changed: () => this.#changed(),
+      changed: () => this.#listeners.changed(),
       back: () => void this.#back(),
     });
   }
@@ -228,21 +225,7 @@ export class NatsJournal implements Journal {
   }
 
   watch(listener: () => void): () => void {
-    let isDue = false;
-    const call = (): void => {
-      if (isDue) return;
-      isDue = true; // many changes at once are one
-      setTimeout(() => {
-        isDue = false;
-        if (this.#listeners.has(call)) listener();
-      }, watchDelayMs).unref();
-    };
-    this.#listeners.add(call);
-    const timer = setInterval(call, watchIntervalMs).unref();
-    return () => {
-      clearInterval(timer);
-      this.#listeners.delete(call);
-    };
+    return this.#listeners.add(listener);
   }
 
   async compact(): Promise<number> {
@@ -309,14 +292,10 @@ export class NatsJournal implements Journal {
     return alive;
   }
 
-  #changed(): void {
-    for (const call of this.#listeners) call();
-  }
-
   async #back(): Promise<void> {
     await this.#list.follow().catch(() => {}); // a list that is behind is read again
     await this.#giveBackAbandoned();
-    this.#changed();
+    this.#listeners.changed();
   }
 
   /** Gives back what it may own without working on it. What cannot be given back now is tried again soon. */

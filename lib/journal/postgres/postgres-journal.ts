@@ -10,6 +10,7 @@
  * A run's owner and term stand in its row. An append moves the position of that row, only under its owner and term, and
  * adds the chunk in the same statement; so of two owners one fails, whatever their clocks say.
  */
+import { ChangeListeners } from '../change-listeners.ts';
 import type { Change, Claim, Journal, NewRun, RunFilter, RunState, RunSummaryRow } from '../journal.ts';
 import { AppendQueue } from './append-queue.ts';
 import { Blobs } from './blobs.ts';
@@ -20,10 +21,6 @@ import type { PostgresSettings } from './options.ts';
 import { Presence } from './presence.ts';
 import { migrate } from './schema.ts';
 
-/** How often a watcher looks without a sign of a change, in ms: the death of an owner announces nothing. */
-const watchIntervalMs = 1000;
-/** Changes within this many ms are one to a watcher, among them those of this process. */
-const watchDelayMs = 25;
 /** The maximum number of runs that one transaction deletes. */
 const maxDeleted = 500;
 
@@ -51,7 +48,7 @@ export class PostgresJournal implements Journal {
   readonly limits: PostgresLimits;
   readonly #schema: string;
   readonly #channel: string;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new ChangeListeners();
   readonly #limitListeners = new Set<() => void>();
   /** Runs that this process is about to claim. */
   readonly #claiming = new Set<string>();
@@ -67,7 +64,7 @@ export class PostgresJournal implements Journal {
     this.#schema = `"${settings.schema}"`;
     this.#channel = `handoff ${settings.schema}`;
     this.#presence = new Presence(settings, this.#channel, {
-      changed: () => this.#changed(),
+      changed: () => this.#listeners.changed(),
       freed: () => {
         for (const call of this.#limitListeners) call();
       },
@@ -279,21 +276,7 @@ export class PostgresJournal implements Journal {
   }
 
   watch(listener: () => void): () => void {
-    let isDue = false;
-    const call = (): void => {
-      if (isDue) return;
-      isDue = true; // many changes at once are one
-      setTimeout(() => {
-        isDue = false;
-        if (this.#listeners.has(call)) listener();
-      }, watchDelayMs).unref();
-    };
-    this.#listeners.add(call);
-    const timer = setInterval(call, watchIntervalMs).unref();
-    return () => {
-      clearInterval(timer);
-      this.#listeners.delete(call);
-    };
+    return this.#listeners.add(listener);
   }
 
   async compact(): Promise<number> {
@@ -353,10 +336,6 @@ export class PostgresJournal implements Journal {
     return `SELECT run_id, dag_id, submitted_at, ended_at, functions, done, cached, failed, owner,
       CASE WHEN state = 'running' AND NOT ${this.#lives('run', judges)} THEN 'orphaned' ELSE state END AS state
       FROM ${this.#schema}.runs AS run`;
-  }
-
-  #changed(): void {
-    for (const call of this.#listeners) call();
   }
 
   async #giveBack(): Promise<void> {
