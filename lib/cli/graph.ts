@@ -8,9 +8,9 @@ import { drawnRun } from '../report/run-graph-drawing.ts';
 import { describeError, ExitCode, UsageError } from './exit.ts';
 import type { HandoffFlags } from './flags.ts';
 import { loadDag } from './load.ts';
-import { readTraceFile } from './plot.ts';
 import { startHandoff } from './start.ts';
 import { print } from './stdout.ts';
+import { readTraceFile } from './trace-input.ts';
 
 export interface GraphFlags extends HandoffFlags {
   readonly format: string;

@@ -2,13 +2,12 @@
  * `handoff plot <file>`: draws a traced run as a Gantt chart, with the resources that were claimed and used on each
  * node.
  */
-import { readFileSync } from 'node:fs';
 import { ganttSvg } from '../report/gantt-svg.ts';
-import { NotATrace, readTrace, type TracedRun } from '../report/trace-file.ts';
-import { ExitCode, UsageError } from './exit.ts';
+import { ExitCode } from './exit.ts';
 import { formatMs } from './output.ts';
 import { OutputFile } from './output-file.ts';
 import { print } from './stdout.ts';
+import { readTraceFile } from './trace-input.ts';
 
 export interface PlotFlags {
   readonly svg?: string;
@@ -29,24 +28,5 @@ export async function plot(file: string, flags: PlotFlags): Promise<number> {
     return ExitCode.done;
   } finally {
     svg?.close();
-  }
-}
-
-/** @throws `UsageError` when the file cannot be read, or is not a trace */
-export function readTraceFile(file: string): TracedRun {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${(error as Error).message}.`);
-  }
-  try {
-    return readTrace(text);
-  } catch (error) {
-    if (error instanceof NotATrace)
-      throw new UsageError(
-        `${file} is not a trace of a run: ${error.message}. Write one with handoff run pipeline.ts --trace FILE.`,
-      );
-    throw error;
   }
 }

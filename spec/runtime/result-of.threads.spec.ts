@@ -119,27 +119,33 @@ describe('the result of another run', () => {
   });
 
   it('whose file is gone ends the run that takes it', async () => {
-    const memory = await startBudget();
+    const memory = await startBudget(1000);
     const first = dagOf(
       { id: 'x', code: t.float64, extraArgs: [MiB / 8, 3] },
       { id: 'more', code: t.float64, extraArgs: [MiB, 3] },
     );
     await memory.execute(first, { runId: 'first' });
     await vi.waitFor(() => expect(spilled().length).toBeGreaterThan(1), { timeout: 20_000 });
-    for (const file of spilled()) rmSync(file, { force: true });
     const second = dagOf({ id: 'y', code: t.total, args: [{ resultOf: { runId: 'first', id: 'x' } }], maxRetries: 5 });
-    const error = await errorOf(memory.execute(second));
+    // While a file is being written, its result is still in memory, and is taken from there.
+    const error = await vi.waitFor(
+      () => {
+        for (const file of spilled()) rmSync(file, { force: true });
+        return errorOf(memory.execute(second));
+      },
+      { timeout: 20_000 },
+    );
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'y' });
     expect(error.cause).toMatchObject({ code: 'RESULT_LOST', runId: 'first', functionId: 'x' });
   });
 });
 
-/** A Handoff that keeps one run, with a budget that a result of 8 MiB exceeds. */
-async function startBudget(): Promise<Handoff> {
+/** A Handoff with a budget that a result of 8 MiB exceeds. */
+async function startBudget(retainedRuns = 1): Promise<Handoff> {
   own = await Handoff.start({
     nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }],
     memoryBudget: 10 * MiB,
-    retainedRuns: 1,
+    retainedRuns,
   });
   return own;
 }
