@@ -1,10 +1,10 @@
 /** The growth of the scheduler with the number of hosts: CPU time of each function, in virtual time. */
-import { compile } from '../lib/dag/compile.ts';
-import type { CompiledDag } from '../lib/dag/compiled-dag.ts';
+import { compile } from '../lib/dag/compile/compile.ts';
+import type { CompiledDag } from '../lib/dag/compile/compiled-dag.ts';
 import { strategies } from '../lib/scheduling/allocation/strategy.ts';
 import { SimpleResourceTracker } from '../lib/scheduling/resources/resource-tracker.ts';
 import type { Command } from '../lib/scheduling/scheduler/commands.ts';
-import { createEstimate } from '../lib/scheduling/scheduler/estimate.ts';
+import { createEstimate } from '../lib/scheduling/scheduler/dispatch/estimate.ts';
 import type { Event } from '../lib/scheduling/scheduler/events.ts';
 import { handle } from '../lib/scheduling/scheduler/machine.ts';
 import { type Batch, createState, type State } from '../lib/scheduling/scheduler/state.ts';

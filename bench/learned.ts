@@ -2,12 +2,12 @@
  * Learned costs: the same DAG without any knowledge of its functions, a second time with learned costs, and with given
  * durations. Also the makespan of each order in virtual time, without disturbances.
  */
-import { compile } from '../lib/dag/compile.ts';
-import { reweigh } from '../lib/dag/analysis.ts';
-import type { CompiledDag } from '../lib/dag/compiled-dag.ts';
+import { compile } from '../lib/dag/compile/compile.ts';
+import { reweigh } from '../lib/dag/compile/analysis.ts';
+import type { CompiledDag } from '../lib/dag/compile/compiled-dag.ts';
 import { Dag, type ExecuteOptions, Handoff, tasks } from '../lib/index.ts';
 import { strategies } from '../lib/scheduling/allocation/strategy.ts';
-import { runVirtually } from '../lib/scheduling/scheduler/virtual-run.ts';
+import { runVirtually } from '../lib/scheduling/scheduler/growth/virtual-run.ts';
 import { numbers } from './support/graphs.ts';
 import { median } from './support/measure.ts';
 import type { Row } from './support/report.ts';

@@ -1,6 +1,6 @@
 /** Growth: a thousand, a hundred thousand and a million functions in one process, with one main thread. */
 import { Handoff } from '../lib/index.ts';
-import { compile } from '../lib/dag/compile.ts';
+import { compile } from '../lib/dag/compile/compile.ts';
 import { independent, layered, toDag } from './support/graphs.ts';
 import { timed } from './support/measure.ts';
 import type { Row } from './support/report.ts';

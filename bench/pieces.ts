@@ -1,6 +1,6 @@
 /** The parts in isolation, in this thread: building, validating, compiling, encoding. Uses tinybench. */
 import { Bench } from 'tinybench';
-import { compile } from '../lib/dag/compile.ts';
+import { compile } from '../lib/dag/compile/compile.ts';
 import { encode } from '../lib/workers/store/encode.ts';
 import { layered, toDag } from './support/graphs.ts';
 import type { Row } from './support/report.ts';

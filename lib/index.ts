@@ -14,7 +14,7 @@ export type {
 } from './scheduling/allocation/allocator.ts';
 export { DynamicResourceTracker } from './scheduling/resources/dynamic-resource-tracker.ts';
 export type { LimitOptions } from './scheduling/resources/limits.ts';
-export type { LimitUse } from './scheduling/scheduler/limits.ts';
+export type { LimitUse } from './scheduling/scheduler/claims/limits.ts';
 export { type ResourceTracker, SimpleResourceTracker } from './scheduling/resources/resource-tracker.ts';
 export { SimpleAllocator } from './scheduling/allocation/simple-allocator.ts';
 export {
@@ -65,19 +65,19 @@ export type { ActorDeath, AskOptions } from './workers/actor/cell.ts';
 export type { ActorRef, Ask, Askable, Tell } from './workers/actor/ref.ts';
 export type { HostUse, NodeProbe, NodeResources, NodeUse, ThreadUse } from './runtime/usage/resources.ts';
 export { type EventOf, type EventType, eventTypes, type HandoffEvent } from './events/events.ts';
-export type { ActorGroup } from './runtime/actors.ts';
+export type { ActorGroup } from './runtime/actors/actors.ts';
 export type { MailboxOptions, SpawnOptions, SuperviseOptions } from './runtime/options/actor-options.ts';
 export type { ResultOptions, StopOptions } from './runtime/options/call-options.ts';
 export { loadConfig } from './runtime/options/config.ts';
 export type { DashboardOptions } from './runtime/options/dashboard-options.ts';
 export type { Explanation } from './engine/explain.ts';
 export type { FunctionExplanation } from './engine/wait-text.ts';
-export type { CostModelOptions } from './engine/cost-options.ts';
+export type { CostModelOptions } from './engine/costs/cost-options.ts';
 export { Handoff } from './runtime/handoff.ts';
-export type { CostModelJson, LearnedAmount, LearnedCode, LearnedFunction } from './engine/cost-json.ts';
+export type { CostModelJson, LearnedAmount, LearnedCode, LearnedFunction } from './engine/costs/cost-json.ts';
 export type { HandoffOptions, NodeOptions } from './runtime/options/handoff-options.ts';
 export type { ExecuteResult, RunStats } from './runtime/run-result.ts';
-export type { RunFilter, RunHandle, RunState, RunSummary } from './runtime/durable-runs.ts';
+export type { RunFilter, RunHandle, RunState, RunSummary } from './runtime/durable/durable-runs.ts';
 export type { Amounts, Change, Claim, Journal, LimitStore, NewRun, SharedLimit } from './journal/journal.ts';
 export type { CachedResult, CacheStats, CacheStore, ResultToCache } from './journal/cache-store.ts';
 export type {
@@ -90,7 +90,7 @@ export type { PlanResult, ScheduledFunction } from './runtime/plan-preview.ts';
 export type { PlanOptions } from './runtime/options/plan-options.ts';
 export type { ExecuteOptions } from './runtime/options/execute-options.ts';
 export type { Progress } from './events/progress.ts';
-export type { SpeculateOptions } from './scheduling/scheduler/speculate-options.ts';
+export type { SpeculateOptions } from './scheduling/scheduler/speculation/speculate-options.ts';
 export type {
   NatsTransportOptions,
   TcpTransportOptions,

@@ -5,7 +5,7 @@
  */
 import './core/node-version.ts'; // first, so that an old Node fails with a clear message
 import type { Attributes, Tracer } from '@opentelemetry/api';
-import type { CompiledDag } from './dag/compiled-dag.ts';
+import type { CompiledDag } from './dag/compile/compiled-dag.ts';
 import { HandoffError } from './core/errors.ts';
 import type { EventOf, HandoffEvent } from './events/events.ts';
 import { HandoffEmitter } from './runtime/emitter.ts';

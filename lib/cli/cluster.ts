@@ -1,12 +1,12 @@
 /** `handoff nodes`: lists the nodes of a cluster. */
 import { ExitCode } from './exit.ts';
-import type { HandoffFlags } from './flags.ts';
+import type { HandoffFlags } from './flags/flags.ts';
 import { overviewOf } from '../runtime/handoff.ts';
-import { formatNumber, toTable } from './output.ts';
-import { printable } from './printable.ts';
+import { formatNumber, toTable } from './output/output.ts';
+import { printable } from './output/printable.ts';
 import { withHandoff } from './start.ts';
-import { print } from './stdout.ts';
-import { otherHosts } from './tree.ts';
+import { print } from './output/stdout.ts';
+import { otherHosts } from './output/tree.ts';
 
 export interface ClusterNodesFlags extends HandoffFlags {
   readonly json?: boolean;

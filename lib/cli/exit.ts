@@ -1,8 +1,8 @@
 /** Exit codes, and how the command prints errors. */
 import { HandoffError, isHandoffError, type ErrorCode } from '../core/errors.ts';
 import { userStackOf } from '../core/user-stack.ts';
-import { flagsGiven } from './option-flags.ts';
-import { printableLines } from './printable.ts';
+import { flagsGiven } from './flags/option-flags.ts';
+import { printableLines } from './output/printable.ts';
 
 export const ExitCode = {
   done: 0,

@@ -3,7 +3,7 @@
 import { CommanderError } from 'commander';
 import { describeError, exitCodeOf, ExitCode } from './exit.ts';
 import { createProgram } from './program.ts';
-import { claimStdout, written } from './stdout.ts';
+import { claimStdout, written } from './output/stdout.ts';
 
 async function main(argv: readonly string[]): Promise<number> {
   process.stderr.on('error', () => {}); // a closed stderr must not lose results

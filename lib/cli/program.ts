@@ -3,20 +3,20 @@ import { Argument, Command, Option } from 'commander';
 import { defaultOf } from '../core/option-text.ts';
 import { packageVersion } from '../core/package-files.ts';
 import { strategyNames } from '../scheduling/allocation/allocator.ts';
-import { doubtPolicies, failurePolicies, formats, logModes, runStates } from './choices.ts';
-import { defaultCacheDir, type HandoffFlags } from './flags.ts';
-import type { JournalFlags, ResumeFlags, RunsFlags, SubmitFlags } from './journal.ts';
-import type { CacheFlags } from './cache.ts';
+import { doubtPolicies, failurePolicies, formats, logModes, runStates } from './flags/choices.ts';
+import { defaultCacheDir, type HandoffFlags } from './flags/flags.ts';
+import type { JournalFlags, ResumeFlags, RunsFlags, SubmitFlags } from './commands/journal.ts';
+import type { CacheFlags } from './commands/cache.ts';
 import type { ClusterNodesFlags } from './cluster.ts';
-import { completionScript, shells } from './completion.ts';
-import type { DashboardCommandFlags } from './dashboard.ts';
-import type { GraphFlags } from './graph.ts';
-import type { NodeFlags } from './node.ts';
-import { optionFlag, options, plain } from './option-flags.ts';
-import type { PlanFlags } from './plan.ts';
-import type { PlotFlags } from './plot.ts';
-import type { RunFlags } from './run.ts';
-import { print } from './stdout.ts';
+import { completionScript, shells } from './commands/completion.ts';
+import type { DashboardCommandFlags } from './commands/dashboard.ts';
+import type { GraphFlags } from './commands/graph.ts';
+import type { NodeFlags } from './commands/node.ts';
+import { optionFlag, options, plain } from './flags/option-flags.ts';
+import type { PlanFlags } from './commands/plan.ts';
+import type { PlotFlags } from './commands/plot.ts';
+import type { RunFlags } from './commands/run.ts';
+import { print } from './output/stdout.ts';
 
 const examples = `
 Examples:
@@ -63,7 +63,7 @@ export function createProgram(done: (code: number) => void): Command {
     .command('init')
     .description('write a small project in TypeScript: functions, a DAG, a configuration, a test and scripts')
     .argument('[folder]', 'default: the working directory; files that exist are never changed')
-    .action(async (folder?: string) => done(await (await import('./init.ts')).init(folder)));
+    .action(async (folder?: string) => done(await (await import('./commands/init.ts')).init(folder)));
   withListening(withDag(program.command('run').description('run the DAG of a module and print its results')))
     .option('--progress', 'show progress and a summary on stderr: a bar on a terminal, lines elsewhere', true)
     .option('--no-progress', 'no progress')
@@ -103,7 +103,7 @@ export function createProgram(done: (code: number) => void): Command {
     .addOption(optionFlag('--speculate', execute.speculate))
     .addOption(beside)
     .action(async (file: string, args: string[], flags: RunFlags) =>
-      done(await (await import('./run.ts')).run(file, args, flags)),
+      done(await (await import('./commands/run.ts')).run(file, args, flags)),
     );
   withDag(
     program
@@ -117,7 +117,7 @@ export function createProgram(done: (code: number) => void): Command {
     .addOption(optionFlag('--bandwidth <bytes>', planning.bandwidth))
     .addOption(optionFlag('--latency <ms>', planning.latency))
     .action(async (file: string, args: string[], flags: PlanFlags) =>
-      done(await (await import('./plan.ts')).plan(file, args, flags)),
+      done(await (await import('./commands/plan.ts')).plan(file, args, flags)),
     );
   const drawing = program
     .command('graph')
@@ -130,14 +130,16 @@ export function createProgram(done: (code: number) => void): Command {
     .option('--plan', 'colour functions by the node they would run on')
     .option('--run', 'the file is a trace written by handoff run --trace; draw what its run became');
   withDag(drawing.optionsGroup('With --plan:')).action(async (file: string, args: string[], flags: GraphFlags) =>
-    done(await (await import('./graph.ts')).graph(file, args, flags)),
+    done(await (await import('./commands/graph.ts')).graph(file, args, flags)),
   );
   program
     .command('plot')
     .description('draw a traced run as SVG on stdout: what ran where and when, and the resources in use')
     .argument('<trace>', 'a file written by handoff run --trace')
     .option('--svg <file>', 'write the SVG into a file')
-    .action(async (file: string, flags: PlotFlags) => done(await (await import('./plot.ts')).plot(file, flags)));
+    .action(async (file: string, flags: PlotFlags) =>
+      done(await (await import('./commands/plot.ts')).plot(file, flags)),
+    );
   withRoot(
     withListening(
       withCluster(
@@ -158,7 +160,7 @@ export function createProgram(done: (code: number) => void): Command {
     .addOption(journal)
     .addOption(beside)
     .option('--json', 'print { address, nodes } as a line of JSON when ready')
-    .action(async (flags: NodeFlags) => done(await (await import('./node.ts')).node(flags)));
+    .action(async (flags: NodeFlags) => done(await (await import('./commands/node.ts')).node(flags)));
   withCluster(program.command('nodes').description('list the nodes of a cluster'))
     .option('--json', 'print { hosts, nodes } as JSON')
     .action(async (flags: ClusterNodesFlags) => done(await (await import('./cluster.ts')).clusterNodes(flags)));
@@ -171,24 +173,26 @@ export function createProgram(done: (code: number) => void): Command {
     .addOption(optionFlag('--host <host>', page.host))
     .addOption(optionFlag('--token-file <file>', page.token, { isFile: true }))
     .option('--json', 'print { url } as a line of JSON when ready')
-    .action(async (flags: DashboardCommandFlags) => done(await (await import('./dashboard.ts')).dashboard(flags)));
+    .action(async (flags: DashboardCommandFlags) =>
+      done(await (await import('./commands/dashboard.ts')).dashboard(flags)),
+    );
   withDag(
     program.command('submit').description('record the DAG of a module in a journal, for a process that takes it up'),
   )
     .addOption(journal)
     .addOption(optionFlag('--run-id <id>', execute.runId, { otherwise: 'a random one, which is printed' }))
     .action(async (file: string, args: string[], flags: SubmitFlags) =>
-      done(await (await import('./journal.ts')).submitRun(file, args, flags)),
+      done(await (await import('./commands/journal.ts')).submitRun(file, args, flags)),
     );
   withConfig(program.command('runs').description('list the runs of a journal, the newest first'))
     .addOption(choice(new Option('--state <state>', 'only runs in this state'), runStates))
     .option('--limit <n>', 'most runs to list; default: 100')
     .option('--json', 'print the runs as JSON')
-    .action(async (flags: RunsFlags) => done(await (await import('./journal.ts')).listRuns(flags)));
+    .action(async (flags: RunsFlags) => done(await (await import('./commands/journal.ts')).listRuns(flags)));
   withConfig(program.command('show').description('show a run of a journal').argument('<run>'))
     .option('--json', 'print the run with its DAG as JSON')
     .action(async (runId: string, flags: JournalFlags) =>
-      done(await (await import('./journal.ts')).showRun(runId, flags)),
+      done(await (await import('./commands/journal.ts')).showRun(runId, flags)),
     );
   withConfig(
     program
@@ -201,23 +205,23 @@ export function createProgram(done: (code: number) => void): Command {
     .addOption(nodesFlag('one with all of the machine'))
     .option('--json', 'print results, allocations and statistics as JSON')
     .action(async (runId: string, flags: ResumeFlags) =>
-      done(await (await import('./journal.ts')).resumeRun(runId, flags)),
+      done(await (await import('./commands/journal.ts')).resumeRun(runId, flags)),
     );
   withConfig(
     program.command('cancel').description('cancel a run of a journal, wherever it runs').argument('<run>'),
   ).action(async (runId: string, flags: HandoffFlags) =>
-    done(await (await import('./journal.ts')).cancelRun(runId, flags)),
+    done(await (await import('./commands/journal.ts')).cancelRun(runId, flags)),
   );
   const upkeep = program.command('journal').description('look after a journal');
   withConfig(upkeep.command('compact').description('delete old runs beyond what is retained')).action(
-    async (flags: JournalFlags) => done(await (await import('./journal.ts')).compactJournal(flags)),
+    async (flags: JournalFlags) => done(await (await import('./commands/journal.ts')).compactJournal(flags)),
   );
   const cached = program.command('cache').description('look after a cache of results');
   withCache(cached.command('stats').description('print the number and the size of the results in a cache'))
     .option('--json', 'print { results, bytes, maxBytes } as JSON')
-    .action(async (flags: CacheFlags) => done(await (await import('./cache.ts')).cacheStats(flags)));
+    .action(async (flags: CacheFlags) => done(await (await import('./commands/cache.ts')).cacheStats(flags)));
   withCache(cached.command('clear').description('delete all results of a cache')).action(async (flags: CacheFlags) =>
-    done(await (await import('./cache.ts')).clearCache(flags)),
+    done(await (await import('./commands/cache.ts')).clearCache(flags)),
   );
   program
     .command('completion')

@@ -1,5 +1,5 @@
 /** Observes a run for `handoff run`: records it, samples the nodes, and passes both to the outputs. */
-import { compile } from '../dag/compile.ts';
+import { compile } from '../dag/compile/compile.ts';
 import type { Dag } from '../dag/dag.ts';
 import type { NodeActivity } from '../events/activity.ts';
 import { type EventType, type HandoffEvent, timestamp } from '../events/events.ts';

@@ -11,14 +11,14 @@ import type {
   TcpTransportOptions,
   TransportOptions,
 } from '../runtime/options/transport-options.ts';
-import { dashboardBeside, reachable, takeToken, withDashboard } from './dashboard-flags.ts';
+import { dashboardBeside, reachable, takeToken, withDashboard } from './flags/dashboard-flags.ts';
 import { unixPath } from '../hosts/transport/tcp/address.ts';
-import { takeEnvironment, type TransportVariables } from './environment.ts';
-import { natsOf, usesNats } from './nats-flags.ts';
+import { takeEnvironment, type TransportVariables } from './flags/environment.ts';
+import { natsOf, usesNats } from './flags/nats-flags.ts';
 import { describeError, ExitCode, exitCodeOf, UsageError } from './exit.ts';
-import { defaultCacheDir, type HandoffFlags, journalOf, nodesOf, transportOf } from './flags.ts';
-import { defaultNode } from './nodes.ts';
-import { otherHosts } from './tree.ts';
+import { defaultCacheDir, type HandoffFlags, journalOf, nodesOf, transportOf } from './flags/flags.ts';
+import { defaultNode } from './commands/nodes.ts';
+import { otherHosts } from './output/tree.ts';
 
 /**
  * The part of a command in a cluster: a host offers nodes, an orchestrator runs a DAG (with other hosts if there are

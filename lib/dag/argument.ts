@@ -7,8 +7,8 @@
  *   (its node)   (the producer's node)              (the consumer's node)                (its node)
  * ```
  */
-import { checkLiterals, dependenciesOf } from './check.ts';
-import { defaultTraits, type Entry, none } from './entry.ts';
+import { checkLiterals, dependenciesOf } from './validation/check.ts';
+import { defaultTraits, type Entry, none } from './compile/entry.ts';
 import { toReference } from './code.ts';
 import type { Part, Transform } from './types.ts';
 

@@ -1,7 +1,7 @@
 /** Branches of a compiled DAG: which functions are skipped, and what else is skipped with them. */
-import type { Entry } from './entry.ts';
-import { type Branches, type CallPart, Flag } from './compiled-dag.ts';
-import type { Links } from './links.ts';
+import type { Entry } from './compile/entry.ts';
+import { type Branches, type CallPart, Flag } from './compile/compiled-dag.ts';
+import type { Links } from './compile/links.ts';
 
 interface Input {
   readonly entries: readonly Entry[];

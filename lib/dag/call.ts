@@ -7,7 +7,7 @@ import { eachItem } from '../core/items.ts';
 import { notData } from '../core/serializable.ts';
 import { show } from '../core/show.ts';
 import { type FunctionReference, nameOf } from './code.ts';
-import { literalOf } from './literal.ts';
+import { literalOf } from './compile/literal.ts';
 import { Reference } from './result-reference.ts';
 import type { FunctionSpec, MapOptions } from './types.ts';
 

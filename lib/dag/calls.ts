@@ -4,9 +4,9 @@
  */
 import { dagError } from './dag-error.ts';
 import { show } from '../core/show.ts';
-import type { DagParts, Entry } from './entry.ts';
-import type { Links } from './links.ts';
-import { type CallPart, Flag, type OtherResult } from './compiled-dag.ts';
+import type { DagParts, Entry } from './compile/entry.ts';
+import type { Links } from './compile/links.ts';
+import { type CallPart, Flag, type OtherResult } from './compile/compiled-dag.ts';
 import type { FunctionReference } from './code.ts';
 import type { FunctionArgument, Part, ResultOf } from './types.ts';
 

@@ -4,13 +4,13 @@ import { type DagError, HandoffError } from '../core/errors.ts';
 import type { OutputShape } from '../core/output-shape.ts';
 import { expand } from './argument.ts';
 import { show } from '../core/show.ts';
-import { toEntry } from './check.ts';
+import { toEntry } from './validation/check.ts';
 import { copyOf } from '../core/copy.ts';
 import { notData } from '../core/serializable.ts';
-import { type DagParts, defaultTraits, type Entry, toResolved } from './entry.ts';
+import { type DagParts, defaultTraits, type Entry, toResolved } from './compile/entry.ts';
 import { nameOf } from './code.ts';
 import type { FunctionSpec, ResolvedFunction } from './types.ts';
-import { validate } from './validate.ts';
+import { validate } from './validation/validate.ts';
 
 export type Validation = { readonly ok: true } | { readonly ok: false; readonly error: DagError };
 

@@ -1,7 +1,7 @@
 /** Drawings of a DAG: Mermaid for Markdown, DOT for Graphviz, and SVG laid out by Graphviz. */
-import { toDag } from './accept.ts';
+import { toDag } from './validation/accept.ts';
 import { type Dag, partsOf } from './dag.ts';
-import type { Entry } from './entry.ts';
+import type { Entry } from './compile/entry.ts';
 import { nameOf } from './code.ts';
 
 export interface DrawOptions {

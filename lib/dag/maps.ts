@@ -1,7 +1,7 @@
 /** Maps of a compiled DAG: where their lists come from, and which take elements of each other. */
-import type { Entry } from './entry.ts';
-import { type CallPart, Flag, type MapPlan } from './compiled-dag.ts';
-import type { Links } from './links.ts';
+import type { Entry } from './compile/entry.ts';
+import { type CallPart, Flag, type MapPlan } from './compile/compiled-dag.ts';
+import type { Links } from './compile/links.ts';
 
 interface Input {
   readonly entries: readonly Entry[];

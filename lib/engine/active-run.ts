@@ -1,17 +1,17 @@
 /** A run from the caller's side: its request, its results so far, and the promise of its end. */
-import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { CompiledDag } from '../dag/compile/compiled-dag.ts';
 import type { Exit, Running, TreeNode } from '../workers/supervision/child.ts';
 import type { Restored, RunSettings } from '../scheduling/scheduler/events.ts';
-import type { RecordedGrowth } from '../scheduling/scheduler/span.ts';
+import type { RecordedGrowth } from '../scheduling/scheduler/dispatch/span.ts';
 import { type Run, Status } from '../scheduling/scheduler/state.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { RunResults } from '../workers/store/run-results.ts';
-import { Literals } from './literal-cache.ts';
+import { Literals } from './batches/literal-cache.ts';
 import { withCode } from './graph-answers.ts';
-import type { MapList } from './map-lists.ts';
-import type { OtherResults } from './other-results.ts';
+import type { MapList } from './results/map-lists.ts';
+import type { OtherResults } from './results/other-results.ts';
 import type { ResolvedCode } from './module-resolver.ts';
-import type { RunCache } from './run-cache.ts';
+import type { RunCache } from './cache/run-cache.ts';
 import type { AnsweredGraph, RunRecorder } from './run-recorder.ts';
 import type { AnswerWire } from '../workers/node/wire.ts';
 import type { RunIds } from './run-ids.ts';

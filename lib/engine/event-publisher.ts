@@ -6,7 +6,7 @@ import { timestamp } from '../events/events.ts';
 import type { BatchReport } from '../workers/node/thread-messages.ts';
 import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import type { Exception } from '../scheduling/scheduler/events.ts';
-import { expansionOfOwner } from '../scheduling/scheduler/growth.ts';
+import { expansionOfOwner } from '../scheduling/scheduler/growth/growth.ts';
 import type { Batch, Run } from '../scheduling/scheduler/state.ts';
 import { bytesOf, Payload } from '../workers/store/payload.ts';
 import type { Restored } from '../scheduling/scheduler/events.ts';

@@ -1,5 +1,5 @@
 /** Describes in words what the scheduler waits for. */
-import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { CompiledDag } from '../dag/compile/compiled-dag.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { Importing } from '../workers/node/thread-messages.ts';
 import { idsOf, nameOfRun, type RunIds } from './run-ids.ts';

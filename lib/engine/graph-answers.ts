@@ -1,12 +1,12 @@
 /** The graphs that functions answer with, from their arrival until they are part of the run. */
-import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { CompiledDag } from '../dag/compile/compiled-dag.ts';
 import { Dag } from '../dag/dag.ts';
 import { checkOutputs, type GraphAnswer } from '../dag/expansion-answer.ts';
 import { HandoffError } from '../core/errors.ts';
 import { candidatesOf, mapLeaves, mapSlots, type OutputShape, type OutputSlot } from '../core/output-shape.ts';
 import { show } from '../core/show.ts';
-import { expansionOfOwner, spanOf, spanOfOwner } from '../scheduling/scheduler/growth.ts';
-import type { Expansion } from '../scheduling/scheduler/span.ts';
+import { expansionOfOwner, spanOf, spanOfOwner } from '../scheduling/scheduler/growth/growth.ts';
+import type { Expansion } from '../scheduling/scheduler/dispatch/span.ts';
 import { type Run, Status } from '../scheduling/scheduler/state.ts';
 import type { Composite } from '../workers/store/composite.ts';
 import { decode } from '../workers/store/encode.ts';

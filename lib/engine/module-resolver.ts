@@ -1,5 +1,5 @@
 /** Locates modules, imports them once in a worker, and checks their exports before anything runs. */
-import type { CallPart, CompiledDag } from '../dag/compiled-dag.ts';
+import type { CallPart, CompiledDag } from '../dag/compile/compiled-dag.ts';
 import { type FunctionReference, keyOf } from '../dag/code.ts';
 import { setLongTimeout } from '../core/long-timeout.ts';
 import { didYouMean, nearest } from '../core/suggest.ts';

@@ -9,14 +9,14 @@ import type { Change, Claim, Journal } from '../journal/journal.ts';
 import { PendingRecords } from '../journal/pending-records.ts';
 import type { Ended, Expanded, Finished, RunRecord, StoredValue } from '../journal/record.ts';
 import { extended } from '../scheduling/scheduler/columns.ts';
-import { holdersOf, inputsOf } from '../scheduling/scheduler/growth.ts';
-import { isOnce, isOwnFailure } from '../scheduling/scheduler/once.ts';
+import { holdersOf, inputsOf } from '../scheduling/scheduler/growth/growth.ts';
+import { isOnce, isOwnFailure } from '../scheduling/scheduler/failure/once.ts';
 import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import type { Run } from '../scheduling/scheduler/state.ts';
 import { Payload } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';
 import type { AnswerWire } from '../workers/node/wire.ts';
-import { plainToBytes, toBytes } from './stored-values.ts';
+import { plainToBytes, toBytes } from './results/stored-values.ts';
 
 /** Results up to this size, in bytes, are part of the log; larger ones have their own file. */
 const maxInlineBytes = 64 * 1024;

@@ -2,9 +2,9 @@
 import type { Importing } from '../workers/node/thread-messages.ts';
 import type { NodeLink } from '../workers/node/node-link.ts';
 import { formatAmounts } from '../scheduling/resources/amounts.ts';
-import { functionAt } from '../scheduling/scheduler/growth.ts';
+import { functionAt } from '../scheduling/scheduler/growth/growth.ts';
 import type { Candidate, Wait } from '../scheduling/scheduler/explain.ts';
-import type { ShortLimit } from '../scheduling/scheduler/limits.ts';
+import type { ShortLimit } from '../scheduling/scheduler/claims/limits.ts';
 import type { Run } from '../scheduling/scheduler/state.ts';
 
 /** What one function waits for. */

@@ -1,5 +1,5 @@
 /** Gives each attempt its place in a distributed trace. */
-import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { CompiledDag } from '../dag/compile/compiled-dag.ts';
 
 export interface AttemptTracer {
   /**

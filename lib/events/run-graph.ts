@@ -1,6 +1,6 @@
 /** The DAG of a run for readers of events: functions, their code, and edges. */
 import { nameOf } from '../dag/code.ts';
-import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { CompiledDag } from '../dag/compile/compiled-dag.ts';
 import type { Cost } from '../dag/types.ts';
 
 /**

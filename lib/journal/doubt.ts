@@ -1,5 +1,5 @@
 /** Functions that may have taken effect, and must not do so again. Pure. */
-import { type CompiledDag, Flag } from '../dag/compiled-dag.ts';
+import { type CompiledDag, Flag } from '../dag/compile/compiled-dag.ts';
 import type { RunHistory } from './replay.ts';
 
 export interface Doubt {

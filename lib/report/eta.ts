@@ -2,7 +2,7 @@
  * Estimates the rest of a run: the longest remaining path, or the remaining work divided by the capacity, whichever is
  * longer.
  */
-import { fromDependencies, type Links, sortTopologically } from '../dag/links.ts';
+import { fromDependencies, type Links, sortTopologically } from '../dag/compile/links.ts';
 import type { Capabilities } from '../dag/types.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 import { Outcome, type RunRecord } from './run-record.ts';

@@ -2,7 +2,7 @@
 import { cut } from '../core/cut.ts';
 import { inspect } from 'node:util';
 import { nameOf } from '../dag/code.ts';
-import type { CallPart, CompiledDag } from '../dag/compiled-dag.ts';
+import type { CallPart, CompiledDag } from '../dag/compile/compiled-dag.ts';
 import type { FunctionDetail } from '../events/activity.ts';
 import { bytesOf, Payload } from '../workers/store/payload.ts';
 import type { RunResults } from '../workers/store/run-results.ts';

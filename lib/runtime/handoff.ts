@@ -2,35 +2,35 @@
 import { nanoid } from 'nanoid/non-secure'; // the other one loads a large part of Node
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { ActorRef } from '../workers/actor/ref.ts';
-import { toDag, toValueDag } from '../dag/accept.ts';
+import { toDag, toValueDag } from '../dag/validation/accept.ts';
 import type { Dag } from '../dag/dag.ts';
 import type { Capabilities, Cost } from '../dag/types.ts';
 import type { ClassReference } from '../dag/task.ts';
 import type { Outputs, Resolved, ValueDag } from '../dag/value-dag.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { NodeResources } from './usage/resources.ts';
-import { type LimitUse, limitsOn } from '../scheduling/scheduler/limits.ts';
+import { type LimitUse, limitsOn } from '../scheduling/scheduler/claims/limits.ts';
 import type { Tuning } from '../scheduling/scheduler/state.ts';
-import type { ActorGroup } from './actors.ts';
+import type { ActorGroup } from './actors/actors.ts';
 import type { SpawnOptions, SuperviseOptions } from './options/actor-options.ts';
 import type { PlanOptions } from './options/plan-options.ts';
 import { assemble, type RuntimeParts } from './assemble.ts';
 import type { Explanation } from '../engine/explain.ts';
 import { HandoffEmitter } from './emitter.ts';
 import { KeepAlive } from './keep-alive.ts';
-import { type CostModelJson, toJson } from '../engine/cost-json.ts';
+import { type CostModelJson, toJson } from '../engine/costs/cost-json.ts';
 import { type HandoffOptions, type ResolvedOptions, resolveNode, resolveOptions } from './options/handoff-options.ts';
 import type { RunIds } from '../engine/run-ids.ts';
 import type { Journal, LimitStore } from '../journal/journal.ts';
-import type { Caching } from './caching.ts';
-import type { SharedLimits } from './shared-limits.ts';
+import type { Caching } from './durable/caching.ts';
+import type { SharedLimits } from './durable/shared-limits.ts';
 import type { Call, Runner } from './runner.ts';
-import type { DurableRuns, RunFilter, RunHandle, RunSummary } from './durable-runs.ts';
+import type { DurableRuns, RunFilter, RunHandle, RunSummary } from './durable/durable-runs.ts';
 import { defaultMaxResultBytes, openCacheIn, type ResolvedJournal } from './options/journal-options.ts';
 import type { ExecuteResult } from './run-result.ts';
 import type { Overview } from './overview.ts';
-import { StoreAccess } from './store-access.ts';
-import type { Values } from './values.ts';
+import { StoreAccess } from './values/store-access.ts';
+import type { Values } from './values/values.ts';
 import type { PlanResult } from './plan-preview.ts';
 import { checkExecuteOptions, collecting, type ExecuteOptions } from './options/execute-options.ts';
 import { amounts } from '../core/option-types.ts';
@@ -135,7 +135,7 @@ export class Handoff extends StoreAccess {
     if (cacheDir === undefined && journal?.openCache === undefined) return undefined;
     return () =>
       (this.#caching ??= (async () => {
-        const { Caching } = await import('./caching.ts');
+        const { Caching } = await import('./durable/caching.ts');
         const store =
           cacheDir === undefined
             ? await journal!.openCache!(maxCacheBytes)
@@ -148,7 +148,7 @@ export class Handoff extends StoreAccess {
   async #shareLimits(store: LimitStore): Promise<void> {
     const { limits } = this.#options;
     if (Object.keys(limits).length === 0) return;
-    const { SharedLimits } = await import('./shared-limits.ts');
+    const { SharedLimits } = await import('./durable/shared-limits.ts');
     const { driver } = this.#parts;
     this.#limits = new SharedLimits(store, limits, (uses) => driver.limitsGranted(uses));
     driver.shareLimits(this.#limits);
@@ -156,7 +156,7 @@ export class Handoff extends StoreAccess {
 
   async #orchestrate(journal: Journal, { maxResultBytes }: ResolvedJournal): Promise<void> {
     const { runner } = this.#parts;
-    const { DurableRuns } = await import('./durable-runs.ts');
+    const { DurableRuns } = await import('./durable/durable-runs.ts');
     runner.durableRuns = new DurableRuns({
       journal,
       maxResultBytes,

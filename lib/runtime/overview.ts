@@ -2,7 +2,7 @@
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { ResultOf } from '../hosts/cluster/requests.ts';
 import type { Peer } from '../hosts/cluster/peer.ts';
-import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { CompiledDag } from '../dag/compile/compiled-dag.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { FunctionDetail, NodeActivity, ThreadActivity } from '../events/activity.ts';
 import type { Feed } from '../events/feed.ts';

@@ -1,11 +1,11 @@
 /** Predicts the schedule of a DAG without running it. */
-import { bLevels, criticalPath } from '../dag/analysis.ts';
-import { sortTopologically } from '../dag/links.ts';
+import { bLevels, criticalPath } from '../dag/compile/analysis.ts';
+import { sortTopologically } from '../dag/compile/links.ts';
 import { lowerBoundOf } from '../scheduling/planner/bounds.ts';
 import { toProblem } from '../scheduling/planner/problem.ts';
-import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { CompiledDag } from '../dag/compile/compiled-dag.ts';
 import type { PlannedRun } from '../scheduling/planner/planned.ts';
-import { runVirtually, type VirtualNode } from '../scheduling/scheduler/virtual-run.ts';
+import { runVirtually, type VirtualNode } from '../scheduling/scheduler/growth/virtual-run.ts';
 import type { RunSettings } from '../scheduling/scheduler/events.ts';
 import { setKey } from '../workers/store/run-results.ts';
 

@@ -8,8 +8,8 @@ import type { FunctionDetail } from '../events/activity.ts';
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { SpawnOptions } from './options/actor-options.ts';
 import type { HostActivity } from './local-overview.ts';
-import type { ActorCard, ExitWire, SeenDeath } from './remote-actors.ts';
-import type { Parcel } from './remote-values.ts';
+import type { ActorCard, ExitWire, SeenDeath } from './actors/remote-actors.ts';
+import type { Parcel } from './values/remote-values.ts';
 import type { Overuse } from './usage/claim-watch.ts';
 import type { NodeResources } from './usage/resources.ts';
 

@@ -20,7 +20,7 @@ import { HandoffError } from '../core/errors.ts';
 import type { NodeSettings } from '../workers/node/thread-pool.ts';
 import type { LocationRegistry } from '../workers/store/location-registry.ts';
 import type { ResultStore } from '../workers/store/result-store.ts';
-import type { Actors } from './actors.ts';
+import type { Actors } from './actors/actors.ts';
 import type { ActiveRun } from '../engine/active-run.ts';
 import type { RunIds } from '../engine/run-ids.ts';
 import type { Driver } from '../engine/driver.ts';

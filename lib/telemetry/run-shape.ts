@@ -1,6 +1,6 @@
 /** What the counters need to know of a run: the names and the dependencies of its functions. */
 import { nameOf } from '../dag/code.ts';
-import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { CompiledDag } from '../dag/compile/compiled-dag.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 
 export interface RunShape {

@@ -14,7 +14,7 @@
  */
 import type { Attributes, Context, HrTime, Span, SpanContext, Tracer } from '@opentelemetry/api';
 import { nameOf } from '../dag/code.ts';
-import type { CompiledDag } from '../dag/compiled-dag.ts';
+import type { CompiledDag } from '../dag/compile/compiled-dag.ts';
 import type { EventOf, HandoffEvent } from '../events/events.ts';
 import { isSpanContextValid, SpanStatusCode, trace } from './otel-api.ts';
 

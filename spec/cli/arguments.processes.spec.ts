@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { completionScript } from '../../lib/cli/completion.ts';
+import { completionScript } from '../../lib/cli/commands/completion.ts';
 import { createProgram } from '../../lib/cli/program.ts';
 import { Processes } from './processes.ts';
 

@@ -1,7 +1,7 @@
 /** Flags over the environment over the configuration file. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { takeEnvironment, type TransportVariables } from '../../lib/cli/environment.ts';
+import { takeEnvironment, type TransportVariables } from '../../lib/cli/flags/environment.ts';
 import { merge } from '../../lib/cli/start.ts';
 import type { HandoffOptions, TcpTransportOptions } from '../../lib/index.ts';
 import { clusterFiles, Processes } from './processes.ts';

@@ -1,7 +1,7 @@
 /** Functions that may share a thread: how both forms say so. */
 import { describe, expect, it } from 'vitest';
-import { compile } from '../../lib/dag/compile.ts';
-import { isConcurrent } from '../../lib/dag/compiled-dag.ts';
+import { compile } from '../../lib/dag/compile/compile.ts';
+import { isConcurrent } from '../../lib/dag/compile/compiled-dag.ts';
 import { Dag, dag, tasks } from '../../lib/index.ts';
 import { thrownBy } from '../support/handoff.ts';
 

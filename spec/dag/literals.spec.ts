@@ -1,7 +1,7 @@
 /** Values written into a DAG: when they are copied, and what is refused. */
 import { describe, expect, it } from 'vitest';
 import { Dag, dag, type FunctionSpec, tasks } from '../../lib/index.ts';
-import { compile } from '../../lib/dag/compile.ts';
+import { compile } from '../../lib/dag/compile/compile.ts';
 import { partsOf } from '../../lib/dag/dag.ts';
 import { thrownBy } from '../support/handoff.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Dag, dag, type FunctionSpec, tasks } from '../../lib/index.ts';
-import { compile } from '../../lib/dag/compile.ts';
+import { compile } from '../../lib/dag/compile/compile.ts';
 import { thrownBy } from '../support/handoff.ts';
 import { check, code, dagOf, fn } from '../support/specs.ts';
 

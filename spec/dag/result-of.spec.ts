@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compile } from '../../lib/dag/compile.ts';
+import { compile } from '../../lib/dag/compile/compile.ts';
 import { Dag, dag, type DagJson, resultOf, tasks } from '../../lib/index.ts';
 import { simulate } from '../../lib/simulate.ts';
 import { thrownBy } from '../support/handoff.ts';

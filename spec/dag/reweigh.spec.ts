@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compile } from '../../lib/dag/compile.ts';
-import { reweigh } from '../../lib/dag/analysis.ts';
+import { compile } from '../../lib/dag/compile/compile.ts';
+import { reweigh } from '../../lib/dag/compile/analysis.ts';
 import { Dag, type FunctionSpec } from '../../lib/index.ts';
 import { toSpecs, vertices } from '../support/graphs.ts';
 

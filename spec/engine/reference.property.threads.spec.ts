@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findImpossible } from '../../lib/scheduling/resources/feasibility.ts';
-import { compile } from '../../lib/dag/compile.ts';
+import { compile } from '../../lib/dag/compile/compile.ts';
 import { Dag, type FunctionSpec, type Handoff, HandoffError } from '../../lib/index.ts';
 import { startTuned } from '../../lib/runtime/handoff.ts';
 import type { Tuning } from '../../lib/scheduling/scheduler/state.ts';

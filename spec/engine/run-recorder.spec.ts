@@ -1,13 +1,13 @@
 /** What a run records, and when. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { compile } from '../../lib/dag/compile.ts';
+import { compile } from '../../lib/dag/compile/compile.ts';
 import { RunRecorder } from '../../lib/engine/run-recorder.ts';
 import { decodeChunk, encodeChunk } from '../../lib/journal/codec.ts';
 import type { Journal } from '../../lib/journal/journal.ts';
 import { MemoryJournal } from '../../lib/journal/memory/memory-journal.ts';
 import type { RunRecord } from '../../lib/journal/record.ts';
 import { replay } from '../../lib/journal/replay.ts';
-import { regrown } from '../../lib/scheduling/scheduler/regrown.ts';
+import { regrown } from '../../lib/scheduling/scheduler/growth/regrown.ts';
 import type { Failure } from '../../lib/scheduling/scheduler/outcome.ts';
 import { RunResults } from '../../lib/workers/store/run-results.ts';
 import { dagOf, t } from '../support/handoff.ts';

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Handoff, type HandoffOptions } from '../../lib/index.ts';
 import { loadClients } from '../../lib/journal/nats/client.ts';
-import { isSharedJournal, journalOf } from '../../lib/cli/flags.ts';
+import { isSharedJournal, journalOf } from '../../lib/cli/flags/flags.ts';
 import { errorOf } from '../support/handoff.ts';
 
 afterEach(() => {

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Handoff, type HandoffOptions } from '../../lib/index.ts';
 import { loadClient } from '../../lib/journal/postgres/client.ts';
 import { isPostgresUrl, placeOf, withoutPassword } from '../../lib/journal/postgres/options.ts';
-import { journalOf } from '../../lib/cli/flags.ts';
+import { journalOf } from '../../lib/cli/flags/flags.ts';
 import { errorOf } from '../support/handoff.ts';
 
 afterEach(() => void vi.doUnmock('pg'));

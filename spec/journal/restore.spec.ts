@@ -1,8 +1,8 @@
 /** What a resumed run restores. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compile } from '../../lib/dag/compile.ts';
-import type { CompiledDag } from '../../lib/dag/compiled-dag.ts';
+import { compile } from '../../lib/dag/compile/compile.ts';
+import type { CompiledDag } from '../../lib/dag/compile/compiled-dag.ts';
 import { type Lineage, toRestore } from '../../lib/journal/restore.ts';
 import { dagOf, t } from '../support/handoff.ts';
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { stripVTControlCharacters } from 'node:util';
 import sharp from 'sharp';
-import { ganttText } from '../../lib/cli/gantt-text.ts';
+import { ganttText } from '../../lib/cli/output/gantt-text.ts';
 import { namesOf, type PlacedBar, toGantt } from '../../lib/report/gantt.ts';
 import { ganttSvg } from '../../lib/report/gantt-svg.ts';
 import { escapeXml, ticks, time } from '../../lib/report/svg.ts';

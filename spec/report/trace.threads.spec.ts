@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunWatch } from '../../lib/cli/run-watch.ts';
-import { compile } from '../../lib/dag/compile.ts';
+import { compile } from '../../lib/dag/compile/compile.ts';
 import { Dag, type FunctionSpec, Handoff, type HandoffOptions } from '../../lib/index.ts';
 import type { NodeActivity } from '../../lib/events/activity.ts';
 import { toRunGraph } from '../../lib/events/run-graph.ts';

@@ -1,11 +1,11 @@
 import { expect, it, vi } from 'vitest';
 import { SimpleResourceTracker } from '../../lib/scheduling/resources/resource-tracker.ts';
-import { compile } from '../../lib/dag/compile.ts';
+import { compile } from '../../lib/dag/compile/compile.ts';
 import { fromSource, type HandoffEvent } from '../../lib/index.ts';
 import { CodeVersions } from '../../lib/workers/code/versions.ts';
 import { CodeRegistry } from '../../lib/workers/node/code-registry.ts';
 import { ActiveRun } from '../../lib/engine/active-run.ts';
-import { Actors } from '../../lib/runtime/actors.ts';
+import { Actors } from '../../lib/runtime/actors/actors.ts';
 import { Driver } from '../../lib/engine/driver.ts';
 import { Modules } from '../../lib/engine/module-resolver.ts';
 import { LocalNodes } from '../../lib/runtime/local-nodes.ts';

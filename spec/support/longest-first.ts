@@ -7,9 +7,9 @@ const longest = [
   'spec/examples.processes.spec.ts',
   'spec/hosts/cluster/values.processes.spec.ts',
   'spec/hosts/cluster/membership.processes.spec.ts',
-  'spec/cli/node.processes.spec.ts',
-  'spec/cli/output.processes.spec.ts',
-  'spec/cli/run.processes.spec.ts',
+  'spec/cli/commands/node.processes.spec.ts',
+  'spec/cli/output/output.processes.spec.ts',
+  'spec/cli/commands/run.processes.spec.ts',
 ];
 
 export class LongestFirst extends BaseSequencer {

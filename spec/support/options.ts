@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseSync } from 'oxc-parser';
 import { defaultOf, type Entry, sentenceOf } from '../../lib/core/option-text.ts';
 import { aboutOf, type Options } from '../../lib/core/options.ts';
-import { costModelSchema } from '../../lib/engine/cost-options.ts';
+import { costModelSchema } from '../../lib/engine/costs/cost-options.ts';
 import { tcpSchema } from '../../lib/hosts/transport/tcp/options.ts';
 import { logSchema } from '../../lib/log-events.ts';
 import { mailboxSchema, spawnSchema, superviseSchema } from '../../lib/runtime/options/actor-options.ts';
@@ -20,7 +20,7 @@ import { planSchema } from '../../lib/runtime/options/plan-options.ts';
 import { natsTransportSchema, tcpTransportSchema } from '../../lib/runtime/options/transport-options.ts';
 import { faultsSchema } from '../../lib/scheduling/simulation/faults.ts';
 import { simulatedNodeSchema, simulateSchema } from '../../lib/scheduling/simulation/options.ts';
-import { speculateSchema } from '../../lib/scheduling/scheduler/speculate-options.ts';
+import { speculateSchema } from '../../lib/scheduling/scheduler/speculation/speculate-options.ts';
 import { metricsSchema } from '../../lib/telemetry/metrics-options.ts';
 import { tracesSchema } from '../../lib/telemetry/trace-options.ts';
 
@@ -48,7 +48,7 @@ const titles: Readonly<Record<string, string>> = {
 
 /** The types of options, by file. */
 const types: Readonly<Record<string, Readonly<Record<string, Options>>>> = {
-  'lib/engine/cost-options.ts': { CostModelOptions: costModelSchema },
+  'lib/engine/costs/cost-options.ts': { CostModelOptions: costModelSchema },
   'lib/hosts/transport/tcp/options.ts': { TcpOptions: tcpSchema },
   'lib/log-events.ts': { LogOptions: logSchema },
   'lib/metrics.ts': { CollectOptions: metricsSchema },
@@ -74,7 +74,7 @@ const types: Readonly<Record<string, Readonly<Record<string, Options>>>> = {
     TcpTransportOptions: tcpTransportSchema,
     NatsTransportOptions: natsTransportSchema,
   },
-  'lib/scheduling/scheduler/speculate-options.ts': { SpeculateOptions: speculateSchema },
+  'lib/scheduling/scheduler/speculation/speculate-options.ts': { SpeculateOptions: speculateSchema },
   'lib/scheduling/simulation/faults.ts': { Faults: faultsSchema },
   'lib/scheduling/simulation/options.ts': { SimulatedNode: simulatedNodeSchema, SimulateOptions: simulateSchema },
 };

@@ -1,10 +1,10 @@
 /** What a journal has of a run. */
-import { compile } from '../../lib/dag/compile.ts';
+import { compile } from '../../lib/dag/compile/compile.ts';
 import { Dag } from '../../lib/dag/dag.ts';
 import { decodeChunk } from '../../lib/journal/codec.ts';
 import type { Journal } from '../../lib/journal/journal.ts';
 import { replay } from '../../lib/journal/replay.ts';
-import { readGrowth, withoutCode } from '../../lib/runtime/recorded-run.ts';
+import { readGrowth, withoutCode } from '../../lib/runtime/durable/recorded-run.ts';
 
 /** The ids of the functions of a run that are recorded as done, with a result or with a graph that was kept. */
 export async function recordedIds(journal: Journal, runId: string): Promise<Set<string>> {

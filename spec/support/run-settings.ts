@@ -1,5 +1,5 @@
 /** Settings of runs that are given to the scheduler without a Handoff. */
-import type { CompiledDag } from '../../lib/dag/compiled-dag.ts';
+import type { CompiledDag } from '../../lib/dag/compile/compiled-dag.ts';
 import { strategies } from '../../lib/scheduling/allocation/strategy.ts';
 import type { RunSettings } from '../../lib/scheduling/scheduler/events.ts';
 

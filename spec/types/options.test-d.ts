@@ -5,7 +5,7 @@ import type * as lib from '../../lib/index.ts';
 import type * as metrics from '../../lib/metrics.ts';
 import type * as otel from '../../lib/otel.ts';
 import type * as simulated from '../../lib/simulate.ts';
-import type { costModelSchema } from '../../lib/engine/cost-options.ts';
+import type { costModelSchema } from '../../lib/engine/costs/cost-options.ts';
 import type { TcpOptions, tcpSchema } from '../../lib/hosts/transport/tcp/options.ts';
 import type { logSchema } from '../../lib/log-events.ts';
 import type { mailboxSchema, spawnSchema, superviseSchema } from '../../lib/runtime/options/actor-options.ts';
@@ -18,7 +18,7 @@ import type { planSchema } from '../../lib/runtime/options/plan-options.ts';
 import type { natsTransportSchema, tcpTransportSchema } from '../../lib/runtime/options/transport-options.ts';
 import type { faultsSchema } from '../../lib/scheduling/simulation/faults.ts';
 import type { simulatedNodeSchema, simulateSchema } from '../../lib/scheduling/simulation/options.ts';
-import type { speculateSchema } from '../../lib/scheduling/scheduler/speculate-options.ts';
+import type { speculateSchema } from '../../lib/scheduling/scheduler/speculation/speculate-options.ts';
 import type { metricsSchema } from '../../lib/telemetry/metrics-options.ts';
 import type { tracesSchema } from '../../lib/telemetry/trace-options.ts';
 

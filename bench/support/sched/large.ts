@@ -1,5 +1,5 @@
 /** The cost of one planning pass per function, for many functions. */
-import { compile } from '../../../lib/dag/compile.ts';
+import { compile } from '../../../lib/dag/compile/compile.ts';
 import { planSchedule } from '../../../lib/scheduling/planner/plan-schedule.ts';
 import { toProblem } from '../../../lib/scheduling/planner/problem.ts';
 import { median } from '../measure.ts';

@@ -1,5 +1,5 @@
 /** Runs our planner on an instance, through a DAG as users write it. */
-import { compile } from '../../../lib/dag/compile.ts';
+import { compile } from '../../../lib/dag/compile/compile.ts';
 import { Dag } from '../../../lib/dag/dag.ts';
 import { planSchedule } from '../../../lib/scheduling/planner/plan-schedule.ts';
 import { toProblem } from '../../../lib/scheduling/planner/problem.ts';

@@ -2,7 +2,7 @@
  * Validates events and graphs sent by a peer. A peer has proved its identity, but may run another version or have a
  * bug, so readers rely on the checks here.
  */
-import { fromDependencies, sortTopologically } from '../../dag/links.ts';
+import { fromDependencies, sortTopologically } from '../../dag/compile/links.ts';
 import type { EventOf, EventType } from '../../events/events.ts';
 
 type Check = (value: unknown) => boolean;

@@ -1,5 +1,5 @@
 /** The events that this host reports: about its runs, nodes, threads, actors and supervisors. */
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import type { EventOf, EventType, HandoffEvent } from '../../events/events.ts';
 import { type RunGraph, toRunGraph } from '../../events/run-graph.ts';
 import { Status } from '../../scheduling/scheduler/state.ts';

@@ -1,13 +1,13 @@
 /** The options of `execute`, `run` and `executeLocal`. */
 import type { AllocationStrategy } from '../../scheduling/allocation/allocator.ts';
-import { cacheExpected, isCacheSetting } from '../../dag/check.ts';
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import { cacheExpected, isCacheSetting } from '../../dag/validation/check.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import type { CacheOptions } from '../../dag/types.ts';
 import { didYouMean, nearest } from '../../core/suggest.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { Progress } from '../../events/progress.ts';
 import { strategyType } from './handoff-options.ts';
-import { speculateType, type SpeculateOptions } from '../../scheduling/scheduler/speculate-options.ts';
+import { speculateType, type SpeculateOptions } from '../../scheduling/scheduler/speculation/speculate-options.ts';
 import {
   abortSignal,
   boolean,

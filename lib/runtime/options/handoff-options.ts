@@ -28,14 +28,14 @@ import {
 } from '../../scheduling/resources/limits.ts';
 import type { ResourceTracker } from '../../scheduling/resources/resource-tracker.ts';
 import type { Capabilities } from '../../dag/types.ts';
-import { defaultMaxResultLosses } from '../../scheduling/scheduler/lineage.ts';
+import { defaultMaxResultLosses } from '../../scheduling/scheduler/failure/lineage.ts';
 import { defaultConcurrency } from '../../scheduling/scheduler/state.ts';
 import type { MonitorOptions } from '../usage/monitor.ts';
 import type { NodeProbe } from '../usage/resources.ts';
 import { locate } from '../../workers/code/locate.ts';
 import type { NodeSettings } from '../../workers/node/thread-pool.ts';
 import type { Output } from '../../workers/node/wire.ts';
-import { type CostModelOptions, costModelSchema } from '../../engine/cost-options.ts';
+import { type CostModelOptions, costModelSchema } from '../../engine/costs/cost-options.ts';
 import {
   type DashboardOptions,
   dashboardSchema,

@@ -1,7 +1,7 @@
 /** Calls an allocator and validates its answer. */
 import { show } from '../../core/show.ts';
-import { functionOf } from '../../dag/compile.ts';
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import { functionOf } from '../../dag/compile/compile.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import { HandoffError } from '../../core/errors.ts';
 import type { Allocator } from './allocator.ts';

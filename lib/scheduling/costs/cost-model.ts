@@ -9,8 +9,8 @@
  *           └── work#9     mean 5 s, 80 MB
  * ```
  */
-import { sureAfter } from '../scheduler/batching.ts';
-import { createEstimate, createMoments, type Estimate, type Moments, observe } from '../scheduler/estimate.ts';
+import { sureAfter } from '../scheduler/dispatch/batching.ts';
+import { createEstimate, createMoments, type Estimate, type Moments, observe } from '../scheduler/dispatch/estimate.ts';
 
 // A function that takes at least this many ms has an entry of its own, until it takes less than half of that.
 export const longFrom = 1;

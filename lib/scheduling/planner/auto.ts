@@ -1,5 +1,5 @@
 /** The strategy `'auto'`: decides for each run whether to plan it, to balance it, or to take the first free node. */
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import type { AllocationStrategy, ResolvedStrategy } from '../allocation/allocator.ts';
 import type { PlannerNode } from './problem.ts';

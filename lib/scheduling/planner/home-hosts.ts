@@ -1,6 +1,6 @@
 /** Chooses a host for each function of a run, where moving large results between hosts would otherwise cost time. */
-import { sortTopologically } from '../../dag/links.ts';
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import { sortTopologically } from '../../dag/compile/links.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import { partition } from './partition.ts';
 import type { PlannerNode } from './problem.ts';
 

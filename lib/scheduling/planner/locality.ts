@@ -2,7 +2,7 @@
  * Prefers schedules that move fewer results between hosts. A move costs both hosts more than its time, so of two
  * schedules of about equal length, the one with fewer moves is better.
  */
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import { createDraft } from './decoder.ts';
 import { homesOf } from './home-hosts.ts';
 import { fillKeys } from './keys.ts';

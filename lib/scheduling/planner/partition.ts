@@ -12,7 +12,7 @@
  * Each depth is cut separately, because only functions of equal depth can be expected to run at the same time. The
  * moves are those of Fiduccia and Mattheyses (1982), downhill only.
  */
-import type { Links } from '../../dag/links.ts';
+import type { Links } from '../../dag/compile/links.ts';
 
 export interface PartitionInput {
   readonly links: Links;

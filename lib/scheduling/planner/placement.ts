@@ -1,7 +1,7 @@
 /** What a strategy decides about a run before it starts, in the form that the scheduler takes. */
 import type { Allocator, DynamicAllocator, ResolvedStrategy } from '../allocation/allocator.ts';
 import { assign } from '../allocation/assign.ts';
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import type { PlannedRun } from './planned.ts';
 

@@ -1,5 +1,5 @@
 /** Plans runs before they start: the node of each function, and the order in which each node takes its functions. */
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import { lowerBoundOf } from './bounds.ts';
 import { planCheapest } from './min-cost.ts';
 import { withFewerMoves } from './locality.ts';

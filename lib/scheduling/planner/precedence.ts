@@ -1,5 +1,5 @@
 /** The dependencies of a plan without repeats, and the time to move each result. */
-import { type Links, sortTopologically } from '../../dag/links.ts';
+import { type Links, sortTopologically } from '../../dag/compile/links.ts';
 
 /** Edges in one direction, as compressed sparse rows: those of function `i` are `ends[offset[i] .. offset[i + 1])`. */
 export interface Edges {

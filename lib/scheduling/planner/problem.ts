@@ -4,8 +4,8 @@
  */
 import { amountOf, shortage } from '../resources/amounts.ts';
 import { findImpossible } from '../resources/feasibility.ts';
-import type { Links } from '../../dag/links.ts';
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { Links } from '../../dag/compile/links.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
 import { type Precedence, precedenceOf } from './precedence.ts';
 

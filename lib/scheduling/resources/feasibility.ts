@@ -1,6 +1,6 @@
 /** Checks, before anything runs, that every function fits a node that it may run on. */
 import { show } from '../../core/show.ts';
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import { didYouMean, nearest } from '../../core/suggest.ts';
 import type { Capabilities, Cost } from '../../dag/types.ts';
 import { HandoffError } from '../../core/errors.ts';

@@ -3,7 +3,7 @@ import { show } from '../../core/show.ts';
 import { didYouMean, nearest } from '../../core/suggest.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { isAmount, isRecord } from '../../core/values.ts';
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 
 /** A limit of the program. A number stands for its concurrency. */
 export type LimitOptions =

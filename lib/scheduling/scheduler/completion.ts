@@ -2,22 +2,22 @@
  * Completed functions: stores their results, makes dependents ready, and drops results that no function will read
  * again.
  */
-import { stopCancelled } from './cancellation.ts';
+import { stopCancelled } from './failure/cancellation.ts';
 import type { Command } from './commands.ts';
-import { hasLost, speaks } from './race.ts';
-import { observe } from './estimate.ts';
+import { hasLost, speaks } from './speculation/race.ts';
+import { observe } from './dispatch/estimate.ts';
 import type { EventOf, Exception, Measured } from './events.ts';
-import { fail } from './failure.ts';
-import { putOffGangs } from './gang.ts';
-import { clearBatchTimer, closeBatch, noteProgress } from './threads.ts';
-import { isOnce } from './once.ts';
+import { fail } from './failure/failure.ts';
+import { putOffGangs } from './dispatch/gang.ts';
+import { clearBatchTimer, closeBatch, noteProgress } from './dispatch/threads.ts';
+import { isOnce } from './failure/once.ts';
 import { askForGraph, makeReady, putBack } from './ready.ts';
 import { release } from './release.ts';
-import { threadOf } from './seats.ts';
+import { threadOf } from './dispatch/seats.ts';
 import { settleInput } from './settle.ts';
-import { recordCondition } from './skipping.ts';
+import { recordCondition } from './growth/skipping.ts';
 import { type Batch, type Run, type State, Status } from './state.ts';
-import { learnTypical } from './straggler-threshold.ts';
+import { learnTypical } from './speculation/straggler-threshold.ts';
 
 /** Handles a worker's report of the next functions of a batch. O(their arguments and dependents). */
 export function functionsEnded(state: State, event: EventOf<'FunctionsEnded'>, out: Command[]): void {

@@ -1,5 +1,5 @@
 /** Creates the state of a run. */
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import type { RunSettings } from './events.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import type { Node, Run, Sequence, State } from './state.ts';

@@ -1,10 +1,10 @@
 /** Events: everything that the scheduler learns. They are plain data and carry the time at which they happened. */
-import type { Answer, RecordedGrowth } from './span.ts';
+import type { Answer, RecordedGrowth } from './dispatch/span.ts';
 import type { DynamicAllocator } from '../allocation/allocator.ts';
 import type { Strategy } from '../allocation/strategy.ts';
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import type { Capabilities, Uses } from '../../dag/types.ts';
-import type { Speculation } from './straggler-threshold.ts';
+import type { Speculation } from './speculation/straggler-threshold.ts';
 
 export type Event = {
   /** ms on any monotonic clock. */

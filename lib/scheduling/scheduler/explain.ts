@@ -1,14 +1,14 @@
 /** Explains the state of a function: what it waits for, and which functions hold that. Does not change the state. */
-import { Flag } from '../../dag/compiled-dag.ts';
+import { Flag } from '../../dag/compile/compiled-dag.ts';
 import { amountOf } from '../resources/amounts.ts';
 import type { Cost } from '../../dag/types.ts';
-import { accepts } from './eligibility.ts';
-import { elementsOf, expansionOfOwner, functionAt, inputsOf, rankOf, spanOf, spanOfOwner } from './growth.ts';
+import { accepts } from './dispatch/eligibility.ts';
+import { elementsOf, expansionOfOwner, functionAt, inputsOf, rankOf, spanOf, spanOfOwner } from './growth/growth.ts';
 import { demandOf, nodesFor } from './ready.ts';
-import { type ShortLimit, shortOf } from './limits.ts';
-import { waitingBefore } from './planned-order.ts';
-import { batchesOn } from './seats.ts';
-import { causesOfSkip, isRefusedBy } from './skipping.ts';
+import { type ShortLimit, shortOf } from './claims/limits.ts';
+import { waitingBefore } from './plan/planned-order.ts';
+import { batchesOn } from './dispatch/seats.ts';
+import { causesOfSkip, isRefusedBy } from './growth/skipping.ts';
 import { type Node, type Run, type State, Status } from './state.ts';
 
 /** A batch that holds resources of a node. */

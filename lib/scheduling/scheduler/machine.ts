@@ -15,27 +15,27 @@
  * ```
  */
 import { shortage } from '../resources/amounts.ts';
-import { functionCancelled, stopCancelled } from './cancellation.ts';
-import { register, reportFaults } from './claims.ts';
+import { functionCancelled, stopCancelled } from './failure/cancellation.ts';
+import { register, reportFaults } from './claims/claims.ts';
 import type { Command } from './commands.ts';
 import { endIfDone, functionsEnded } from './completion.ts';
 import { createRun } from './create-run.ts';
-import { dispatch } from './dispatch.ts';
+import { dispatch } from './dispatch/dispatch.ts';
 import type { Event, EventOf, StartedCount } from './events.ts';
-import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure.ts';
-import { unbindGroups } from './groups.ts';
+import { endRun, failIfImpossible, settleOutcome, takeBackAll } from './failure/failure.ts';
+import { unbindGroups } from './dispatch/groups.ts';
 import { endRisk } from './release.ts';
-import { lookedUp } from './looked-up.ts';
-import { restore } from './restored.ts';
-import { extend, growthAnswered } from './grow.ts';
-import { functionAt } from './growth.ts';
-import { batchesOn, threadOf } from './seats.ts';
-import { limitsGranted, limitsShared, returnShares } from './shared-limits.ts';
-import { threadDown, threadUp, noteProgress, shorten } from './threads.ts';
-import { resultsLost } from './lineage.ts';
+import { lookedUp } from './failure/looked-up.ts';
+import { restore } from './failure/restored.ts';
+import { extend, growthAnswered } from './growth/grow.ts';
+import { functionAt } from './growth/growth.ts';
+import { batchesOn, threadOf } from './dispatch/seats.ts';
+import { limitsGranted, limitsShared, returnShares } from './claims/shared-limits.ts';
+import { threadDown, threadUp, noteProgress, shorten } from './dispatch/threads.ts';
+import { resultsLost } from './failure/lineage.ts';
 import { enqueue, makeReady } from './ready.ts';
 import { defaultConcurrency, type Node, noteIfOver, type Run, type State, Status } from './state.ts';
-import { mayBeCopied, stopWatching } from './speculation.ts';
+import { mayBeCopied, stopWatching } from './speculation/speculation.ts';
 import { functionStarted, timerFired } from './timers.ts';
 
 /**

@@ -1,10 +1,10 @@
 /** Makes functions ready and puts them into their class of the queue. */
 import { shortage } from '../resources/amounts.ts';
 import type { Command } from './commands.ts';
-import { Flag, isConcurrent } from '../../dag/compiled-dag.ts';
+import { Flag, isConcurrent } from '../../dag/compile/compiled-dag.ts';
 import type { Cost } from '../../dag/types.ts';
-import { rankOf, spanOf } from './growth.ts';
-import { nearestHost } from './locality.ts';
+import { rankOf, spanOf } from './growth/growth.ts';
+import { nearestHost } from './dispatch/locality.ts';
 import type { Demand } from './ready-queue.ts';
 import { type Node, nextId, type Run, type State, Status } from './state.ts';
 

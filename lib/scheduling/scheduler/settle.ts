@@ -1,14 +1,14 @@
 /** What follows when a function is done or skipped, in runs with branches or maps. */
 import { candidatesOf, isSlot } from '../../core/output-shape.ts';
-import { Flag } from '../../dag/compiled-dag.ts';
+import { Flag } from '../../dag/compile/compiled-dag.ts';
 import type { Command } from './commands.ts';
-import { settlePromise } from './groups.ts';
-import { elementsOf, expansionOf, expansionOfOwner, holdersOf, spanOf, spanOfOwner } from './growth.ts';
-import type { Span } from './span.ts';
-import { letIn } from './map-places.ts';
+import { settlePromise } from './dispatch/groups.ts';
+import { elementsOf, expansionOf, expansionOfOwner, holdersOf, spanOf, spanOfOwner } from './growth/growth.ts';
+import type { Span } from './dispatch/span.ts';
+import { letIn } from './growth/map-places.ts';
 import { makeReady } from './ready.ts';
 import { release } from './release.ts';
-import { isSkippedBy, recordCondition } from './skipping.ts';
+import { isSkippedBy, recordCondition } from './growth/skipping.ts';
 import { type Run, type State, Status } from './state.ts';
 
 /** What a cascade of settled functions works on. */

@@ -10,11 +10,11 @@
  * ```
  */
 import type { ResourceTracker } from '../resources/resource-tracker.ts';
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import type { Capabilities, Cost, Uses } from '../../dag/types.ts';
 import type { LimitRule } from '../resources/limits.ts';
-import type { Estimate } from './estimate.ts';
-import type { Growth } from './span.ts';
+import type { Estimate } from './dispatch/estimate.ts';
+import type { Growth } from './dispatch/span.ts';
 import type { RunSettings } from './events.ts';
 import type { FunctionFailure, Outcome } from './outcome.ts';
 import type { ReadyClass, ReadyQueue } from './ready-queue.ts';

@@ -2,8 +2,8 @@
 import type { Command } from './commands.ts';
 import type { EventOf } from './events.ts';
 import { putBack } from './ready.ts';
-import { noteRoom, threadOf } from './seats.ts';
-import { endThread } from './threads.ts';
+import { noteRoom, threadOf } from './dispatch/seats.ts';
+import { endThread } from './dispatch/threads.ts';
 import { type Batch, nextId, type State, Status } from './state.ts';
 
 /** Handles the announced start of a function: its timeout runs from now. */

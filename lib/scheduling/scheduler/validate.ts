@@ -1,15 +1,15 @@
 /** Checks the scheduler's invariants from scratch. Slow; for tests and simulations, after every event. */
 import { amountOf } from '../resources/amounts.ts';
-import { Flag } from '../../dag/compiled-dag.ts';
-import { hasLost } from './race.ts';
-import { isExclusive, isOnce } from './once.ts';
+import { Flag } from '../../dag/compile/compiled-dag.ts';
+import { hasLost } from './speculation/race.ts';
+import { isExclusive, isOnce } from './failure/once.ts';
 import { isShared } from './ready.ts';
 import { isError } from './release.ts';
-import { batchesOn } from './seats.ts';
-import { mayBeCopied } from './speculation.ts';
-import { elementsOf, inputsOf, spanOf, spanOfOwner } from './growth.ts';
-import { forEachInput, Need, needOf, partsOf } from './readers.ts';
-import { causesOfSkip } from './skipping.ts';
+import { batchesOn } from './dispatch/seats.ts';
+import { mayBeCopied } from './speculation/speculation.ts';
+import { elementsOf, inputsOf, spanOf, spanOfOwner } from './growth/growth.ts';
+import { forEachInput, Need, needOf, partsOf } from './failure/readers.ts';
+import { causesOfSkip } from './growth/skipping.ts';
 import { type Batch, type Thread, type Node, type Run, type State, Status } from './state.ts';
 
 /** @throws an `Error` that names the violated invariant and the object concerned */

@@ -7,10 +7,10 @@
  * 3. A run ends for its caller only when the end is recorded, and what a function depends on is recorded before it.
  * 4. Only the last owner of a run writes.
  */
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import { decodeChunk } from '../../journal/codec.ts';
 import type { Ended, Finished, RunRecord } from '../../journal/record.ts';
-import { isOnce } from '../scheduler/once.ts';
+import { isOnce } from '../scheduler/failure/once.ts';
 import { Violation } from './invariant-checker.ts';
 
 interface Account {

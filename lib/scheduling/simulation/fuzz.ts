@@ -1,6 +1,6 @@
 /** Plays scenarios until one violates an invariant, and then reduces that one. */
 import { messageOf } from '../../core/message-of.ts';
-import { dependenciesOf } from '../../dag/check.ts';
+import { dependenciesOf } from '../../dag/validation/check.ts';
 import type { FunctionArgument } from '../../dag/types.ts';
 import { type RunSpec, play, randomScenario, type ScenarioSpec } from './scenario.ts';
 

@@ -6,7 +6,7 @@ import { amountOf } from '../resources/amounts.ts';
 import type { Command } from '../scheduler/commands.ts';
 import type { Event } from '../scheduler/events.ts';
 import { type Batch, type Run, type State, Status } from '../scheduler/state.ts';
-import { elementsOf, expansionOf, expansionOfOwner, spanOf, spanOfOwner } from '../scheduler/growth.ts';
+import { elementsOf, expansionOf, expansionOfOwner, spanOf, spanOfOwner } from '../scheduler/growth/growth.ts';
 import type { SimNode } from './sim-node.ts';
 import type { SentBatch } from './wire.ts';
 

@@ -16,8 +16,8 @@ import { isRecord } from '../../core/values.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import { type AllocationStrategy, isStrategy, strategyExpected } from '../allocation/allocator.ts';
 import { isLimits, type LimitOptions, limitsExpected } from '../resources/limits.ts';
-import { defaultMaxResultLosses } from '../scheduler/lineage.ts';
-import { type SpeculateOptions, speculateType } from '../scheduler/speculate-options.ts';
+import { defaultMaxResultLosses } from '../scheduler/failure/lineage.ts';
+import { type SpeculateOptions, speculateType } from '../scheduler/speculation/speculate-options.ts';
 import { defaultConcurrency } from '../scheduler/state.ts';
 import { type Faults, faultsSchema } from './faults.ts';
 

@@ -2,9 +2,9 @@
  * Large results on other hosts, in virtual time: they are lost with their node. Those that the run keeps travel to this
  * host, and those of functions that are not idempotent are here at once.
  */
-import { hasLost } from '../scheduler/race.ts';
+import { hasLost } from '../scheduler/speculation/race.ts';
 import type { EventOf } from '../scheduler/events.ts';
-import { isOnce } from '../scheduler/once.ts';
+import { isOnce } from '../scheduler/failure/once.ts';
 import { type Run, type State, Status } from '../scheduler/state.ts';
 
 /** A result on its way to this host. */

@@ -1,5 +1,5 @@
 /** A node in virtual time: its threads, a link to the orchestrator in each direction, and its deaths. */
-import { Flag } from '../../dag/compiled-dag.ts';
+import { Flag } from '../../dag/compile/compiled-dag.ts';
 import type { Run } from '../scheduler/state.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import type { EventQueue } from './event-queue.ts';

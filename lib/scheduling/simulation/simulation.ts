@@ -1,17 +1,17 @@
 /** The scheduler in a virtual world: nodes that fail, links that lose messages, and a clock that jumps. */
 import { SimpleResourceTracker } from '../resources/resource-tracker.ts';
 import type { LimitRule } from '../resources/limits.ts';
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import type { Command } from '../scheduler/commands.ts';
-import { createEstimate } from '../scheduler/estimate.ts';
+import { createEstimate } from '../scheduler/dispatch/estimate.ts';
 import type { Event, EventOf, RunSettings } from '../scheduler/events.ts';
 import { handleAll } from '../scheduler/machine.ts';
-import { holdersOf, inputsOf } from '../scheduler/growth.ts';
-import type { Answer } from '../scheduler/span.ts';
+import { holdersOf, inputsOf } from '../scheduler/growth/growth.ts';
+import type { Answer } from '../scheduler/dispatch/span.ts';
 import type { FunctionFailure, Outcome } from '../scheduler/outcome.ts';
 import { type Batch, createState, type Thread, type Run, type State, Status, type Tuning } from '../scheduler/state.ts';
-import { unreportedImports } from '../scheduler/gang.ts';
-import { hasLost, resultsIn } from '../scheduler/race.ts';
+import { unreportedImports } from '../scheduler/dispatch/gang.ts';
+import { hasLost, resultsIn } from '../scheduler/speculation/race.ts';
 import { validate } from '../scheduler/validate.ts';
 import { EventQueue } from './event-queue.ts';
 import type { ResolvedFaults } from './faults.ts';

@@ -8,7 +8,7 @@
  * ```
  */
 import { Random } from '../../core/random.ts';
-import type { CompiledDag } from '../../dag/compiled-dag.ts';
+import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import { decodeChunk, encodeChunk } from '../../journal/codec.ts';
 import { doubtOf } from '../../journal/doubt.ts';
 import type { Claim } from '../../journal/journal.ts';
@@ -17,7 +17,7 @@ import type { RunRecord } from '../../journal/record.ts';
 import { replay } from '../../journal/replay.ts';
 import { toRestore, toRestored } from '../../journal/restore.ts';
 import type { RunSettings } from '../scheduler/events.ts';
-import { lineageOf, regrown } from '../scheduler/regrown.ts';
+import { lineageOf, regrown } from '../scheduler/growth/regrown.ts';
 import { DurabilityChecker } from './durability-checker.ts';
 import { EventQueue } from './event-queue.ts';
 import { Violation } from './invariant-checker.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findImpossible } from '../../../lib/scheduling/resources/feasibility.ts';
-import { compile } from '../../../lib/dag/compile.ts';
+import { compile } from '../../../lib/dag/compile/compile.ts';
 import { Dag, HandoffError } from '../../../lib/index.ts';
 import { afterFailures, interpret, vertices, type Vertex } from '../../support/graphs.ts';
 import { useCluster } from '../../support/hosts.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { findImpossible } from '../../../lib/scheduling/resources/feasibility.ts';
 import { strategies } from '../../../lib/scheduling/allocation/strategy.ts';
-import { compile } from '../../../lib/dag/compile.ts';
+import { compile } from '../../../lib/dag/compile/compile.ts';
 import { type Capabilities, Dag, type FunctionSpec, SimpleAllocator } from '../../../lib/index.ts';
 import { thrownBy } from '../../support/handoff.ts';
 

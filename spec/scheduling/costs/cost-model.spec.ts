@@ -1,14 +1,14 @@
 /** What is learned of functions by itself: without threads, files or time. */
 import { describe, expect, it } from 'vitest';
-import { compile } from '../../../lib/dag/compile.ts';
+import { compile } from '../../../lib/dag/compile/compile.ts';
 import { Dag, type FunctionSpec } from '../../../lib/index.ts';
 import type { BatchReport } from '../../../lib/workers/node/thread-messages.ts';
 import { placed, placeOf } from '../../../lib/workers/node/wire.ts';
 import { CostModel } from '../../../lib/scheduling/costs/cost-model.ts';
-import { addJson, type CostModelJson, faultOf, nameOf, toJson } from '../../../lib/engine/cost-json.ts';
-import { measuredIn } from '../../../lib/engine/measurements.ts';
-import { costsOf, inLearnedOrder, knownOf } from '../../../lib/engine/plan-costs.ts';
-import { observe } from '../../../lib/scheduling/scheduler/estimate.ts';
+import { addJson, type CostModelJson, faultOf, nameOf, toJson } from '../../../lib/engine/costs/cost-json.ts';
+import { measuredIn } from '../../../lib/engine/costs/measurements.ts';
+import { costsOf, inLearnedOrder, knownOf } from '../../../lib/engine/costs/plan-costs.ts';
+import { observe } from '../../../lib/scheduling/scheduler/dispatch/estimate.ts';
 import type { Batch } from '../../../lib/scheduling/scheduler/state.ts';
 
 const work = { module: 'file:///tasks.js', export: 'work' };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compile } from '../../../lib/dag/compile.ts';
+import { compile } from '../../../lib/dag/compile/compile.ts';
 import { Dag } from '../../../lib/dag/dag.ts';
 import { type AutoInput, resolveStrategy } from '../../../lib/scheduling/planner/auto.ts';
 import { simulate, type SimulateOptions } from '../../../lib/simulate.ts';

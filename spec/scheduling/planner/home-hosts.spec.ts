@@ -1,10 +1,10 @@
 /** Where functions had better be, so that little goes from host to host. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compile } from '../../../lib/dag/compile.ts';
+import { compile } from '../../../lib/dag/compile/compile.ts';
 import { Dag } from '../../../lib/dag/dag.ts';
-import type { CompiledDag } from '../../../lib/dag/compiled-dag.ts';
-import { sortTopologically } from '../../../lib/dag/links.ts';
+import type { CompiledDag } from '../../../lib/dag/compile/compiled-dag.ts';
+import { sortTopologically } from '../../../lib/dag/compile/links.ts';
 import type { FunctionSpec } from '../../../lib/dag/types.ts';
 import { homesOf } from '../../../lib/scheduling/planner/home-hosts.ts';
 import { partition } from '../../../lib/scheduling/planner/partition.ts';

@@ -1,13 +1,13 @@
 /** Results of elements that are lost and cannot be made again: what becomes of them, and what is not made for nothing. */
 import { expect, it } from 'vitest';
-import { compile } from '../../../lib/dag/compile.ts';
+import { compile } from '../../../lib/dag/compile/compile.ts';
 import { Dag, type FunctionSpec } from '../../../lib/index.ts';
 import { SimpleResourceTracker } from '../../../lib/scheduling/resources/resource-tracker.ts';
 import type { Command } from '../../../lib/scheduling/scheduler/commands.ts';
-import { createEstimate } from '../../../lib/scheduling/scheduler/estimate.ts';
+import { createEstimate } from '../../../lib/scheduling/scheduler/dispatch/estimate.ts';
 import type { Event, RunSettings } from '../../../lib/scheduling/scheduler/events.ts';
 import { handle } from '../../../lib/scheduling/scheduler/machine.ts';
-import type { Answer } from '../../../lib/scheduling/scheduler/span.ts';
+import type { Answer } from '../../../lib/scheduling/scheduler/dispatch/span.ts';
 import { type Batch, createState } from '../../../lib/scheduling/scheduler/state.ts';
 import { validate } from '../../../lib/scheduling/scheduler/validate.ts';
 import { settingsOf } from '../../support/run-settings.ts';

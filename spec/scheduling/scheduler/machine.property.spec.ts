@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findImpossible } from '../../../lib/scheduling/resources/feasibility.ts';
-import { compile } from '../../../lib/dag/compile.ts';
+import { compile } from '../../../lib/dag/compile/compile.ts';
 import { Dag } from '../../../lib/index.ts';
 import { Status, type Tuning } from '../../../lib/scheduling/scheduler/state.ts';
 import { toSpecs, vertices, type Vertex } from '../../support/graphs.ts';

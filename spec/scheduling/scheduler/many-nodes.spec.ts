@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { compile } from '../../../lib/dag/compile.ts';
+import { compile } from '../../../lib/dag/compile/compile.ts';
 import { Dag } from '../../../lib/dag/dag.ts';
 import { strategies } from '../../../lib/scheduling/allocation/strategy.ts';
 import { SimpleResourceTracker } from '../../../lib/scheduling/resources/resource-tracker.ts';
-import { createEstimate } from '../../../lib/scheduling/scheduler/estimate.ts';
+import { createEstimate } from '../../../lib/scheduling/scheduler/dispatch/estimate.ts';
 import type { Event } from '../../../lib/scheduling/scheduler/events.ts';
 import { handle } from '../../../lib/scheduling/scheduler/machine.ts';
 import { type Batch, createState, type Node } from '../../../lib/scheduling/scheduler/state.ts';

@@ -2,10 +2,10 @@
  * A world for the scheduler: workers, timers and a clock that do what chance says, and check all that is asked of them.
  */
 import { SimpleResourceTracker } from '../../../lib/scheduling/resources/resource-tracker.ts';
-import type { CompiledDag } from '../../../lib/dag/compiled-dag.ts';
+import type { CompiledDag } from '../../../lib/dag/compile/compiled-dag.ts';
 import type { Capabilities } from '../../../lib/dag/types.ts';
 import type { Command } from '../../../lib/scheduling/scheduler/commands.ts';
-import { createEstimate } from '../../../lib/scheduling/scheduler/estimate.ts';
+import { createEstimate } from '../../../lib/scheduling/scheduler/dispatch/estimate.ts';
 import type { Outcome } from '../../../lib/scheduling/scheduler/outcome.ts';
 import type { Event, Exception, RunSettings } from '../../../lib/scheduling/scheduler/events.ts';
 import { handle } from '../../../lib/scheduling/scheduler/machine.ts';

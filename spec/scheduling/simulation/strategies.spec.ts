@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import type { Instance, Placed } from '../../../bench/support/sched/instance.ts';
 import { toDag } from '../../../bench/support/sched/plan.ts';
 import { faultsOf } from '../../../bench/support/sched/validate.ts';
-import { compile } from '../../../lib/dag/compile.ts';
+import { compile } from '../../../lib/dag/compile/compile.ts';
 import { planRun } from '../../../lib/scheduling/planner/planned.ts';
 import { simulate, type SimulateOptions, type SimulateResult } from '../../../lib/simulate.ts';
 import { thrownBy } from '../../support/handoff.ts';

@@ -1,0 +1,92 @@
+/** Durable runs from the command line. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cli, fixture, startCli } from '../../support/cli.ts';
+
+let folder = '';
+let journal: string[] = [];
+let marks = '';
+let gate = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'handoff-cli-'));
+  journal = ['--journal', join(folder, 'journal')];
+  [marks, gate] = [join(folder, 'marks'), join(folder, 'gate')];
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const run = (...more: string[]) => ['run', fixture('durable.ts'), marks, gate, '--no-progress', ...journal, ...more];
+
+describe('handoff run --journal', () => {
+  it('says on Ctrl-C how to continue the run, which then goes on where it was', async () => {
+    const first = startCli(...run('--run-id', 'r', '--log', 'none'));
+    await expect.poll(() => readIfThere(marks), { timeout: 50_000, interval: 20 }).toContain('+last');
+    first.kill('SIGINT');
+    await first.said('To continue it: handoff resume r --journal');
+    first.kill('SIGINT');
+    expect((await first.finished).code).toBe(130);
+
+    const listed = await cli('runs', ...journal);
+    expect(listed.stdout).toMatch(/^r +waiting +orphaned +1 of 2 /m);
+    writeFileSync(gate, '');
+    const resumed = await cli('resume', 'r', ...journal);
+    expect(resumed).toMatchObject({ code: 0, stdout: 'last: 2\n' });
+    expect(readFileSync(marks, 'utf8')).toBe('first\n+last\n+last\nlast\n');
+
+    const again = await cli(...run('--run-id', 'r'));
+    expect(again).toMatchObject({ code: 0, stdout: 'last: 2\n' });
+    const { stdout } = await cli('runs', '--json', ...journal);
+    expect(JSON.parse(stdout)).toMatchObject([{ runId: 'r', dagId: 'waiting', state: 'finished', done: 2 }]);
+  });
+});
+
+describe('handoff submit', () => {
+  it('prints the id of a run that waits, and can be shown, cancelled and compacted', async () => {
+    const submitted = await cli('submit', fixture('durable.ts'), marks, gate, ...journal, '--run-id', 'r');
+    expect(submitted).toMatchObject({ code: 0, stdout: 'r\n' });
+    expect((await cli('show', 'r', ...journal)).stdout).toMatch(/queued[^]*not finished: first, last/);
+    expect(await cli('cancel', 'r', ...journal)).toMatchObject({ code: 0, stderr: 'Run r is cancelled.\n' });
+    expect((await cli('show', 'r', ...journal)).stdout).toMatch(/cancelled[^]*error: .*was cancelled/);
+    expect(await cli('journal', 'compact', ...journal)).toMatchObject({ code: 0, stderr: '0 runs deleted.\n' });
+  });
+});
+
+describe('wrong usage', () => {
+  it.each([
+    [['runs'], '--journal DIR is missing'],
+    [['runs', '--state', 'gone', '--journal', 'x'], '"gone" is not a state'],
+    [['resume', 'r', '--journal', 'x', '--result', 'pay'], '"pay" is not ID=JSON'],
+  ])('%j is refused', async (args, text) => {
+    const { code, stderr } = await cli(...args);
+    expect(stderr).toContain(text);
+    expect(code).toBe(2);
+  });
+
+  it.each([['runs'], ['show', 'r'], ['resume', 'r'], ['cancel', 'r'], ['journal', 'compact']])(
+    '%s refuses a folder without a journal, and creates none',
+    async (...args) => {
+      const missing = join(folder, 'misspelt');
+      const { code, stderr } = await cli(...args, '--journal', missing);
+      expect(stderr).toContain(`There is no journal in ${missing}`);
+      expect(code).toBe(2);
+      expect(existsSync(missing)).toBe(false);
+    },
+  );
+
+  it('names a run that does not exist', async () => {
+    await cli('submit', fixture('durable.ts'), marks, gate, ...journal);
+    expect(await cli('show', 'x', ...journal)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('no run "x"'),
+    });
+  });
+});
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
