@@ -11,7 +11,7 @@
  *            │      └─ delayed ◄┘ └──► failed (and what depends on it: unreachable)
  *            └ a result is missing      retries exhausted
  *
- *   done ───► waiting, when its result is lost: see lineage.ts
+ *   done ───► waiting, when its result is lost: see failure/lineage.ts
  * ```
  */
 import { shortage } from '../resources/amounts.ts';

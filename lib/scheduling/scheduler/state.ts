@@ -3,7 +3,7 @@
  *
  * ```
  *   State ─┬─ nodes ── threads ─┬─ batches (at most two: one works, one waits behind it)
- *          │                    └─ or seats with one batch each, of concurrent functions (seats.ts)
+ *          │                    └─ or seats with one batch each, of concurrent functions (dispatch/seats.ts)
  *          └─ runs ─┬─ status, missing, attempts, …   (typed arrays, by function)
  *                   ├─ queue    ready functions, by their demands
  *                   └─ batches  the batches of this run
