@@ -63,7 +63,7 @@ export function isSmall(graph: RunGraph, open: ReadonlySet<number> = nothingOpen
   return edges <= maxEdges;
 }
 
-/** Whether a picture can be read with so many more boxes. */
+/** Whether a picture can be read with `more` boxes in addition. */
 export function hasRoomFor(picture: Picture, more: number): boolean {
   return picture.boxes.length + more <= maxFunctions;
 }
