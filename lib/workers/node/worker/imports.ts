@@ -9,6 +9,8 @@ import { FromThread } from '../wire.ts';
 export class Imports {
   readonly #post: (message: unknown[]) => void;
   readonly #done = new Set<string>();
+  /** Imports under way, by URL: concurrent functions wait for the same one. */
+  readonly #underWay = new Map<string, Promise<Record<string, unknown>>>();
   readonly #expected = new Map<string, readonly FileMark[]>();
   /** Modules that changed during their import, so that the loaded version is undefined. */
   readonly #spoilt = new Map<string, string>();
@@ -29,8 +31,17 @@ export class Imports {
    * @throws `FUNCTION_NOT_FOUND` when it is missing; `MODULE_FAILED` when the import fails; `VERSION_MISMATCH` when
    *   it differs from what was announced
    */
-  async load(url: string, module = url): Promise<Record<string, unknown>> {
+  load(url: string, module = url): Promise<Record<string, unknown>> {
     if (this.#done.has(url)) return this.#import(url, module);
+    let loading = this.#underWay.get(url);
+    if (loading === undefined) {
+      loading = this.#loadFirst(url, module).finally(() => this.#underWay.delete(url));
+      this.#underWay.set(url, loading);
+    }
+    return loading;
+  }
+
+  async #loadFirst(url: string, module: string): Promise<Record<string, unknown>> {
     const files = this.#expected.get(url) ?? [];
     const changed = this.#spoilt.get(url) ?? firstChanged(files);
     if (changed !== undefined) return this.#refuse(url, module, changed);
