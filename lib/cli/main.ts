@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 /** The command `handoff`. stdout carries results, stderr everything else. */
-import { CommanderError } from 'commander';
 import { describeError, exitCodeOf, ExitCode } from './exit.ts';
-import { createProgram } from './program.ts';
 import { claimStdout, written } from './output/stdout.ts';
+import { perform } from './perform.ts';
 
 async function main(argv: readonly string[]): Promise<number> {
   process.stderr.on('error', () => {}); // a closed stderr must not lose results
@@ -16,19 +15,6 @@ async function main(argv: readonly string[]): Promise<number> {
     if (code === ExitCode.done) code = exitCodeOf(error);
   }
   return code;
-}
-
-async function perform(argv: readonly string[]): Promise<number> {
-  let code: number = ExitCode.done;
-  try {
-    await createProgram((result) => (code = result)).parseAsync(argv);
-    return code;
-  } catch (error) {
-    // Commander has printed it.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.wrongUsage;
-    process.stderr.write(`${describeError(error)}\n`);
-    return exitCodeOf(error);
-  }
 }
 
 const exitCode = await main(process.argv);

@@ -37,13 +37,13 @@ describe('arguments of the module', () => {
     ['a function of none', 'none.ts', ['5'], 'takes no arguments, but got 1: "5".'],
     ['a function of one', 'values.ts', ['5', '6'], 'takes 1 argument, but got 2: "5" "6".'],
   ])('are refused where %s would ignore them', async (_, file, args, message) => {
-    const { code, stdout, stderr } = await processes.run(['run', file, ...quiet, ...args]);
+    const { code, stdout, stderr } = await processes.command(['run', file, ...quiet, ...args]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(message);
   });
 
   it('may be any number for a function with rest parameters', async () => {
-    expect(await processes.run(['run', 'rest.ts', ...quiet, '--', '1', '2', '3'])).toMatchObject({
+    expect(await processes.command(['run', 'rest.ts', ...quiet, '--', '1', '2', '3'])).toMatchObject({
       code: 0,
       stdout: 'a: 4\n',
     });
@@ -57,24 +57,24 @@ describe('handoff run', () => {
     ['those of some ids', 'struct.ts', ['--collect', 'a,b'], 'a: 1\nb: 2\n'],
     ['that of an id with a comma', 'struct.ts', ['--collect', 'c, d', '--collect', 'a'], 'a: 1\nc, d: 2\n'],
   ])('prints %s that --collect asks for', async (_, file, flags, stdout) => {
-    expect(await processes.run(['run', file, ...quiet, ...flags])).toMatchObject({ code: 0, stdout });
+    expect(await processes.command(['run', file, ...quiet, ...flags])).toMatchObject({ code: 0, stdout });
   });
 
   it('ends after --timeout', async () => {
-    expect(await processes.run(['run', 'endless.ts', ...quiet, '--timeout', '200'])).toMatchObject({
+    expect(await processes.command(['run', 'endless.ts', ...quiet, '--timeout', '200'])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('RUN_TIMEOUT') as string,
     });
   });
 
   it('tries again as often as --max-retries says', async () => {
-    expect((await processes.run(['run', 'mixed.ts', ...quiet, '--max-retries', '1'])).stderr).toContain(
+    expect((await processes.command(['run', 'mixed.ts', ...quiet, '--max-retries', '1'])).stderr).toContain(
       'after 2 attempts',
     );
   });
 
   it('with --failure-policy continue prints the results of what succeeded and the failures', async () => {
-    const { code, stdout, stderr } = await processes.run([
+    const { code, stdout, stderr } = await processes.command([
       'run',
       'mixed.ts',
       ...quiet,
@@ -99,7 +99,7 @@ describe('handoff run', () => {
     const summary = join(processes.folder, 'one.json');
     expect(
       (
-        await processes.run([
+        await processes.command([
           'run',
           'struct.ts',
           ...quiet,
@@ -112,7 +112,7 @@ describe('handoff run', () => {
         ])
       ).code,
     ).toBe(0);
-    expect((await processes.run(['run', 'struct.ts', ...quiet, '--max-concurrency', '0'])).stderr).toMatch(
+    expect((await processes.command(['run', 'struct.ts', ...quiet, '--max-concurrency', '0'])).stderr).toMatch(
       /maxConcurrency must be .*1/,
     );
   });
@@ -122,7 +122,7 @@ describe('handoff run', () => {
     ['--max-retries', 'many'],
     ['--failure-policy', 'panic'],
   ])('refuses %s %s', async (flag, value) => {
-    const { code, stderr } = await processes.run(['run', 'struct.ts', flag, value]);
+    const { code, stderr } = await processes.command(['run', 'struct.ts', flag, value]);
     expect(code).toBe(2);
     expect(stderr).toContain(flag);
     expect(stderr).toContain(value);
@@ -131,13 +131,13 @@ describe('handoff run', () => {
 
 describe('handoff plan', () => {
   it('marks assumed durations as assumed', async () => {
-    const { code, stdout } = await processes.run(['plan', 'struct.ts', '--nodes', 'n:cpu=1']);
+    const { code, stdout } = await processes.command(['plan', 'struct.ts', '--nodes', 'n:cpu=1']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^function +node +start ms +finish ms +duration$/m);
     expect(stdout).toMatch(/^a +n +0 +10$/m);
     expect(stdout).toMatch(/^b +n .*assumed$/m);
     expect(stdout).toContain('2 of 3 durations are unknown, and each is assumed to be 1 ms');
-    const { stdout: json } = await processes.run(['plan', 'struct.ts', '--nodes', 'n:cpu=1', '--json']);
+    const { stdout: json } = await processes.command(['plan', 'struct.ts', '--nodes', 'n:cpu=1', '--json']);
     expect((JSON.parse(json) as { assumed: string[] }).assumed.toSorted()).toEqual(['b', 'c, d']);
   });
 });
@@ -146,7 +146,7 @@ describe('handoff graph', () => {
   it.each([[['--join', '127.0.0.1:1']], [['--secret-file', 'x']], [['--nodes', 'a']]])(
     'refuses %s without --plan, because it would have no effect',
     async (flags) => {
-      const { code, stderr } = await processes.run(['graph', 'struct.ts', ...flags]);
+      const { code, stderr } = await processes.command(['graph', 'struct.ts', ...flags]);
       expect({ code, stderr }).toEqual({ code: 2, stderr: `${flags[0]} has no effect without --plan. Add --plan.\n` });
     },
   );
@@ -244,7 +244,7 @@ describe('completion', () => {
 
   it('is printed by the command, and not for a shell that it does not know', async () => {
     expect((await processes.run(['completion', 'bash'])).stdout).toBe(completionScript(program, 'bash'));
-    expect(await processes.run(['completion', 'tcsh'])).toMatchObject({
+    expect(await processes.command(['completion', 'tcsh'])).toMatchObject({
       code: 2,
       stdout: '',
       stderr: expect.stringContaining('bash, zsh, fish') as string,

@@ -154,7 +154,7 @@ describe('the command', () => {
       "import type { HandoffOptions } from LIBRARY;\nexport default (): HandoffOptions => ({ nodes: [{ name: 'configured', capabilities: { cpu: 1 } }] });",
     );
     expect((await processes.run(['run', '../sums.ts'], {}, folder)).stderr).toContain('on configured (8)');
-    expect((await processes.run(['run', '../sums.ts', '--nodes', 'flagged:cpu=1'], {}, folder)).stderr).toContain(
+    expect((await processes.command(['run', '../sums.ts', '--nodes', 'flagged:cpu=1'], folder)).stderr).toContain(
       'on flagged (8)',
     );
   });
@@ -174,7 +174,7 @@ describe('the command', () => {
     expect(await processes.run(['nodes', '--join', address], { HANDOFF_SECRET: 'of the environment' })).toMatchObject({
       code: 0,
     });
-    expect(await processes.run(['nodes', '--join', address], {}, folder)).toMatchObject({ code: 2 });
+    expect(await processes.command(['nodes', '--join', address], folder)).toMatchObject({ code: 2 });
   });
 
   it.each([
@@ -197,14 +197,14 @@ describe('the command', () => {
     ],
     ['what cannot be imported', 'export default {', /handoff\.config\.ts cannot be imported/],
   ])('refuses %s', async (name, config, mention) => {
-    const { code, stdout, stderr } = await processes.run(['run', '../sums.ts'], {}, inFolder(name, config));
+    const { code, stdout, stderr } = await processes.command(['run', '../sums.ts'], inFolder(name, config));
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toMatch(mention);
   });
 
   it('refuses a --config that is not there', async () => {
-    const { code, stderr } = await processes.run(['run', 'sums.ts', '--config', 'nope.ts']);
+    const { code, stderr } = await processes.command(['run', 'sums.ts', '--config', 'nope.ts']);
     expect(code).toBe(2);
     expect(stderr).toContain('There is no configuration nope.ts');
   });

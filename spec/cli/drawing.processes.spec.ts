@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cli, fixture } from '../support/cli.ts';
+import { command } from '../support/command-server.ts';
 
 let folder = '';
 beforeAll(() => {
@@ -42,12 +43,12 @@ describe('handoff plan', () => {
   });
 
   it('leaves no file when there is no plan', async () => {
-    expect((await cli('plan', fixture('cyclic.ts'), '--svg', file('no-plan.svg'))).code).toBe(2);
+    expect((await command('plan', fixture('cyclic.ts'), '--svg', file('no-plan.svg'))).code).toBe(2);
     expect(existsSync(file('no-plan.svg'))).toBe(false);
   });
 
   it('prints JSON', async () => {
-    const { stdout } = await cli('plan', fixture('struct.ts'), '--nodes', 'n:cpu=2,threads=2', '--json');
+    const { stdout } = await command('plan', fixture('struct.ts'), '--nodes', 'n:cpu=2,threads=2', '--json');
     expect(JSON.parse(stdout)).toMatchObject({
       makespan: 30,
       lowerBound: 30,
@@ -57,7 +58,7 @@ describe('handoff plan', () => {
   });
 
   it('draws it into a file', async () => {
-    const { code, stdout } = await cli(
+    const { code, stdout } = await command(
       'plan',
       fixture('struct.ts'),
       '--nodes',
@@ -75,7 +76,7 @@ describe('handoff plan', () => {
 
   it('tries as many candidates as --budget says, and takes every strategy', async () => {
     for (const strategy of ['cost-optimized', 'time-optimized']) {
-      const { code, stdout, stderr } = await cli(
+      const { code, stdout, stderr } = await command(
         'plan',
         fixture('struct.ts'),
         '--nodes',
@@ -101,7 +102,7 @@ describe('handoff plan', () => {
       '--svg: /no such folder/out.svg cannot be written: ENOENT',
     ],
   ])('exits with 2 for %s', async (_, args, mention) => {
-    const { code, stdout, stderr } = await cli('plan', fixture('struct.ts'), ...args);
+    const { code, stdout, stderr } = await command('plan', fixture('struct.ts'), ...args);
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(mention);
@@ -115,13 +116,13 @@ describe('handoff graph', () => {
     ['svg', '<svg'],
     ['json', '"id": "struct"'],
   ])('draws %s', async (format, mention) => {
-    const { code, stdout } = await cli('graph', fixture('struct.ts'), '--format', format);
+    const { code, stdout } = await command('graph', fixture('struct.ts'), '--format', format);
     expect(code).toBe(0);
     expect(stdout).toContain(mention);
   });
 
   it.each(['mermaid', 'dot', 'svg'])('draws names without control characters, as %s', async (format) => {
-    const { stdout } = await cli('graph', fixture('control-characters.ts'), '--format', format);
+    const { stdout } = await command('graph', fixture('control-characters.ts'), '--format', format);
     // eslint-disable-next-line no-control-regex -- just those
     expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
     expect(stdout).toContain('speaks\ufffd[2J\ufffdforged');
@@ -142,7 +143,7 @@ describe('handoff graph', () => {
     ['dot', ['label="node n"']],
     ['svg', ['>node n<']],
   ])('with --plan colours functions by node, with a legend, as %s', async (format, mentions) => {
-    const { code, stdout } = await cli(
+    const { code, stdout } = await command(
       'graph',
       fixture('struct.ts'),
       '--plan',
@@ -157,7 +158,7 @@ describe('handoff graph', () => {
 
   it('colours functions by what a run has written', async () => {
     expect(
-      await cli(
+      await command(
         'run',
         fixture('struct.ts'),
         '--no-progress',
@@ -167,7 +168,7 @@ describe('handoff graph', () => {
         file('summary.json'),
       ),
     ).toMatchObject({ code: 0 });
-    const { code, stdout } = await cli(
+    const { code, stdout } = await command(
       'graph',
       fixture('struct.ts'),
       '--allocations',
@@ -179,7 +180,7 @@ describe('handoff graph', () => {
     expect(stdout).toContain('ran &lt;b&gt;here&lt;/b&gt;');
     expect(await isPicture(stdout)).toBe(true);
     writeFileSync(file('plain.json'), '{ "a": "x", "b": "y" }');
-    expect((await cli('graph', fixture('struct.ts'), '--allocations', file('plain.json'))).stdout).toContain(
+    expect((await command('graph', fixture('struct.ts'), '--allocations', file('plain.json'))).stdout).toContain(
       'n1(["node y"])',
     );
   });
@@ -198,7 +199,7 @@ describe('handoff graph', () => {
       'node names by function id',
     ],
   ])('exits with 2 for %s', async (_, args, mention) => {
-    const { code, stdout, stderr } = await cli('graph', fixture('struct.ts'), ...args);
+    const { code, stdout, stderr } = await command('graph', fixture('struct.ts'), ...args);
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(mention);
@@ -206,8 +207,8 @@ describe('handoff graph', () => {
 
   it('draws what a run became with --run: elements, answered graphs and skipped functions', async () => {
     const trace = file('growing.json');
-    expect(await cli('run', fixture('growing.ts'), '--no-progress', '--trace', trace)).toMatchObject({ code: 0 });
-    const { code, stdout } = await cli('graph', '--run', trace, '--format', 'dot');
+    expect(await command('run', fixture('growing.ts'), '--no-progress', '--trace', trace)).toMatchObject({ code: 0 });
+    const { code, stdout } = await command('graph', '--run', trace, '--format', 'dot');
     expect(code).toBe(0);
     expect(stdout).toContain('increment#1[2]');
     expect(stdout).toMatch(/sum#1\/\w+#1/);
@@ -219,7 +220,7 @@ describe('handoff graph', () => {
     ['a file that is no trace', () => [fixture('struct.ts')], 'is not a trace of a run'],
     ['a plan of what has ended', () => ['--plan', file('growing.json')], 'Leave out --plan'],
   ])('exits with 2 for --run and %s', async (_, more, mention) => {
-    const { code, stdout, stderr } = await cli('graph', '--run', ...more());
+    const { code, stdout, stderr } = await command('graph', '--run', ...more());
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(mention);
@@ -240,7 +241,7 @@ describe('handoff graph', () => {
 describe('handoff plot', () => {
   it('draws a run that was traced, to stdout or into a file', async () => {
     expect(
-      await cli(
+      await command(
         'run',
         fixture('names.ts'),
         '--no-progress',
@@ -255,15 +256,15 @@ describe('handoff plot', () => {
     expect(await isPicture(stdout)).toBe(true);
     expect(stdout).not.toMatch(/<script|onload="/);
     expect(stdout).toContain('memory of n: claimed at most 70');
-    expect(await cli('plot', file('trace.json'), '--svg', file('plot.svg'))).toMatchObject({ code: 0, stdout: '' });
+    expect(await command('plot', file('trace.json'), '--svg', file('plot.svg'))).toMatchObject({ code: 0, stdout: '' });
     expect(readFileSync(file('plot.svg'), 'utf8')).toBe(stdout);
   });
 
   it('draws a run that failed', async () => {
-    expect(await cli('run', fixture('failing.ts'), '--no-progress', '--trace', file('failed.json'))).toMatchObject({
+    expect(await command('run', fixture('failing.ts'), '--no-progress', '--trace', file('failed.json'))).toMatchObject({
       code: 1,
     });
-    const { code, stdout } = await cli('plot', file('failed.json'));
+    const { code, stdout } = await command('plot', file('failed.json'));
     expect(code).toBe(0);
     expect(stdout).toContain(', failed');
   });
@@ -277,15 +278,15 @@ describe('handoff plot', () => {
       'has no list "traceEvents". Write one with handoff run pipeline.ts --trace FILE.',
     ],
   ])('exits with 2 for %s', async (_, path, mention) => {
-    const { code, stdout, stderr } = await cli('plot', path());
+    const { code, stdout, stderr } = await command('plot', path());
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(mention);
   });
 
   it('refuses a file that cannot be written', async () => {
-    await cli('run', fixture('struct.ts'), '--no-progress', '--trace', file('struct.json'));
-    const { code, stderr } = await cli('plot', file('struct.json'), '--svg', nowhere());
+    await command('run', fixture('struct.ts'), '--no-progress', '--trace', file('struct.json'));
+    const { code, stderr } = await command('plot', file('struct.json'), '--svg', nowhere());
     expect(code).toBe(2);
     expect(stderr).toMatch(/^--svg: .*cannot be written: ENOENT/);
   });

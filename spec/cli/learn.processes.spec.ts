@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cli, fixture } from '../support/cli.ts';
+import { command } from '../support/command-server.ts';
 
 let folder = '';
 let file = '';
@@ -29,7 +30,15 @@ describe('--cost-model', () => {
     expect(learned('double').count).toBe(3);
     expect((await run()).code).toBe(0);
     expect(learned('double').count).toBe(6);
-    const { stdout } = await cli('plan', fixture('pipeline.ts'), '--cost-model', file, '--json', '--nodes', 'a:cpu=1');
+    const { stdout } = await command(
+      'plan',
+      fixture('pipeline.ts'),
+      '--cost-model',
+      file,
+      '--json',
+      '--nodes',
+      'a:cpu=1',
+    );
     const { schedule } = JSON.parse(stdout) as { schedule: { functionId: string; start: number; finish: number }[] };
     const { start, finish } = schedule.find(({ functionId }) => functionId === 'double#1')!;
     expect(finish - start).toBeCloseTo(learned('double').mean, 9);
@@ -38,14 +47,20 @@ describe('--cost-model', () => {
   it('refuses a file with other content, and keeps it', async () => {
     const other = join(folder, 'other.json');
     writeFileSync(other, '{}');
-    const { code, stdout, stderr } = await cli('run', fixture('pipeline.ts'), '--cost-model', other, '--no-progress');
+    const { code, stdout, stderr } = await command(
+      'run',
+      fixture('pipeline.ts'),
+      '--cost-model',
+      other,
+      '--no-progress',
+    );
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(`${other} is no cost model: it is no handoff-cost-model`);
     expect(readFileSync(other, 'utf8')).toBe('{}');
   });
 
   it('refuses a file that could not be written, before anything runs', async () => {
-    const { code, stdout, stderr } = await cli(
+    const { code, stdout, stderr } = await command(
       'run',
       fixture('pipeline.ts'),
       '--cost-model',

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { Finished } from '../support/cli.ts';
+import { commandIn } from '../support/command-server.ts';
 
 export const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
 export const library = new URL('../../lib/index.ts', import.meta.url).href;
@@ -120,6 +121,11 @@ export class Processes {
 
   run(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd = this.folder): Promise<Finished> {
     return this.start(args, env, cwd).finished;
+  }
+
+  /** The same for what it prints alone: in a process that carries out the commands of all specs, one by one. */
+  command(args: readonly string[], cwd = this.folder): Promise<Finished> {
+    return commandIn(cwd, args);
   }
 
   /** A node on any port of this machine, which is ready. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cli, fixture, startCli } from '../../support/cli.ts';
+import { command } from '../../support/command-server.ts';
 
 let folder = '';
 let marks = '';
@@ -23,17 +24,17 @@ describe('handoff run --cache', () => {
     const where = [flag, join(folder, 'cache')];
     const first = await cli(...run('--cache', ...where));
     expect(first).toMatchObject({ code: 0, stdout: 'last: 2\n', stderr: '0 of 2 cached\n' });
-    const second = await cli(...run('--cache', ...where));
+    const second = await command(...run('--cache', ...where));
     expect(second).toMatchObject({ code: 0, stdout: 'last: 2\n', stderr: '2 of 2 cached\n' });
     expect(ran()).toEqual(['first', '+last', 'last']);
-    expect(await cli(...run('--no-cache', ...where))).toMatchObject({ code: 0, stderr: '' });
+    expect(await command(...run('--no-cache', ...where))).toMatchObject({ code: 0, stderr: '' });
     expect(ran()).toHaveLength(6);
 
     const { stdout } = await cli('cache', 'stats', ...where, '--json');
     expect(JSON.parse(stdout)).toMatchObject({ results: 2, maxBytes: 2 ** 30 });
-    expect((await cli('cache', 'stats', ...where)).stdout).toMatch(/^2 results, .* of at most 1 GiB$/m);
-    expect(await cli('cache', 'clear', ...where)).toMatchObject({ code: 0, stderr: '2 results deleted.\n' });
-    expect((await cli(...run('--cache', ...where))).stderr).toBe('0 of 2 cached\n');
+    expect((await command('cache', 'stats', ...where)).stdout).toMatch(/^2 results, .* of at most 1 GiB$/m);
+    expect(await command('cache', 'clear', ...where)).toMatchObject({ code: 0, stderr: '2 results deleted.\n' });
+    expect((await command(...run('--cache', ...where))).stderr).toBe('0 of 2 cached\n');
   });
 
   it('keeps results for other runs before it ends, even if it is killed afterwards', async () => {
@@ -42,7 +43,7 @@ describe('handoff run --cache', () => {
     const first = startCli('run', file, marks, waiting, '--no-progress', '--log', 'none', '--cache', ...where);
     await expect.poll(ran, { timeout: 50_000, interval: 20 }).toContain('+last');
     await expect
-      .poll(async () => JSON.parse((await cli('cache', 'stats', ...where, '--json')).stdout).results as number, {
+      .poll(async () => JSON.parse((await command('cache', 'stats', ...where, '--json')).stdout).results as number, {
         timeout: 50_000,
       })
       .toBe(1);
@@ -66,7 +67,7 @@ describe('handoff run --cache', () => {
 
 describe('handoff cache', () => {
   it('needs a folder with a cache', async () => {
-    const none = await cli('cache', 'stats', '--cache-dir', join(folder, 'none'));
+    const none = await command('cache', 'stats', '--cache-dir', join(folder, 'none'));
     expect(none).toMatchObject({ code: 2, stdout: '' });
     expect(none.stderr).toContain(`There is no cache in ${join(folder, 'none')}`);
     expect(existsSync(join(folder, 'none'))).toBe(false);

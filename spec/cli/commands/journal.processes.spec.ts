@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cli, fixture, startCli } from '../../support/cli.ts';
+import { command } from '../../support/command-server.ts';
 
 let folder = '';
 let journal: string[] = [];
@@ -34,9 +35,9 @@ describe('handoff run --journal', () => {
     expect(resumed).toMatchObject({ code: 0, stdout: 'last: 2\n' });
     expect(readFileSync(marks, 'utf8')).toBe('first\n+last\n+last\nlast\n');
 
-    const again = await cli(...run('--run-id', 'r'));
+    const again = await command(...run('--run-id', 'r'));
     expect(again).toMatchObject({ code: 0, stdout: 'last: 2\n' });
-    const { stdout } = await cli('runs', '--json', ...journal);
+    const { stdout } = await command('runs', '--json', ...journal);
     expect(JSON.parse(stdout)).toMatchObject([{ runId: 'r', dagId: 'waiting', state: 'finished', done: 2 }]);
   });
 });
@@ -45,10 +46,10 @@ describe('handoff submit', () => {
   it('prints the id of a run that waits, and can be shown, cancelled and compacted', async () => {
     const submitted = await cli('submit', fixture('durable.ts'), marks, gate, ...journal, '--run-id', 'r');
     expect(submitted).toMatchObject({ code: 0, stdout: 'r\n' });
-    expect((await cli('show', 'r', ...journal)).stdout).toMatch(/queued[^]*not finished: first, last/);
-    expect(await cli('cancel', 'r', ...journal)).toMatchObject({ code: 0, stderr: 'Run r is cancelled.\n' });
-    expect((await cli('show', 'r', ...journal)).stdout).toMatch(/cancelled[^]*error: .*was cancelled/);
-    expect(await cli('journal', 'compact', ...journal)).toMatchObject({ code: 0, stderr: '0 runs deleted.\n' });
+    expect((await command('show', 'r', ...journal)).stdout).toMatch(/queued[^]*not finished: first, last/);
+    expect(await command('cancel', 'r', ...journal)).toMatchObject({ code: 0, stderr: 'Run r is cancelled.\n' });
+    expect((await command('show', 'r', ...journal)).stdout).toMatch(/cancelled[^]*error: .*was cancelled/);
+    expect(await command('journal', 'compact', ...journal)).toMatchObject({ code: 0, stderr: '0 runs deleted.\n' });
   });
 });
 
@@ -58,7 +59,7 @@ describe('wrong usage', () => {
     [['runs', '--state', 'gone', '--journal', 'x'], '"gone" is not a state'],
     [['resume', 'r', '--journal', 'x', '--result', 'pay'], '"pay" is not ID=JSON'],
   ])('%j is refused', async (args, text) => {
-    const { code, stderr } = await cli(...args);
+    const { code, stderr } = await command(...args);
     expect(stderr).toContain(text);
     expect(code).toBe(2);
   });
@@ -67,7 +68,7 @@ describe('wrong usage', () => {
     '%s refuses a folder without a journal, and creates none',
     async (...args) => {
       const missing = join(folder, 'misspelt');
-      const { code, stderr } = await cli(...args, '--journal', missing);
+      const { code, stderr } = await command(...args, '--journal', missing);
       expect(stderr).toContain(`There is no journal in ${missing}`);
       expect(code).toBe(2);
       expect(existsSync(missing)).toBe(false);
@@ -75,8 +76,8 @@ describe('wrong usage', () => {
   );
 
   it('names a run that does not exist', async () => {
-    await cli('submit', fixture('durable.ts'), marks, gate, ...journal);
-    expect(await cli('show', 'x', ...journal)).toMatchObject({
+    await command('submit', fixture('durable.ts'), marks, gate, ...journal);
+    expect(await command('show', 'x', ...journal)).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('no run "x"'),
     });

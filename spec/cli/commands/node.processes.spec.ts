@@ -49,7 +49,7 @@ describe('handoff node', () => {
     const b = await processes.node('b\u001b[2J\nforged', { args: ['--join', a.address], capabilities: 'c\u001bpu=1' });
     await a.said('node b\ufffd[2J\ufffdforged is up: c\ufffdpu 1\n');
     await b.said('node b\ufffd[2J\ufffdforged, of this host: c\ufffdpu 1\n');
-    const { stdout } = await processes.run(['nodes', '--join', a.address]);
+    const { stdout } = await processes.command(['nodes', '--join', a.address]);
     expect(stdout).toMatch(/^node +host +busy threads +cpu +c\ufffdpu$/m);
     expect(stdout).toMatch(/^b\ufffd\[2J\ufffdforged +127/m);
     b.kill('SIGTERM');
@@ -104,7 +104,7 @@ describe('handoff node', () => {
     const b = await processes.node('b', { args: ['--join', a.address] });
     const c = await processes.node('c', { args: ['--join', b.address] });
     await a.said('node c is up');
-    const { code, stdout, stderr } = await processes.run(['nodes', '--join', c.address, '--json']);
+    const { code, stdout, stderr } = await processes.command(['nodes', '--join', c.address, '--json']);
     expect(code, stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       hosts: [a.address, b.address, c.address].sort(),
@@ -124,7 +124,7 @@ describe('handoff node refuses', () => {
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
     try {
-      const { code, stderr } = await processes.run(['node', '--listen', `127.0.0.1:${port}`]);
+      const { code, stderr } = await processes.command(['node', '--listen', `127.0.0.1:${port}`]);
       expect(code).toBe(2);
       expect(stderr).toContain(`cannot listen on 127.0.0.1:${port}`);
       expect(stderr).toContain('the port is in use. Give another port, or 0 for any free port (EADDRINUSE).');
@@ -134,7 +134,7 @@ describe('handoff node refuses', () => {
   });
 
   it('to be reached by others without a secret', async () => {
-    const { code, stdout, stderr } = await processes.run([
+    const { code, stdout, stderr } = await processes.command([
       'node',
       '--listen',
       '0.0.0.0:0',
@@ -174,7 +174,7 @@ describe('handoff node refuses', () => {
 
   it('a name that another host has', async () => {
     const a = await processes.node('a');
-    const { code, stderr } = await processes.run([
+    const { code, stderr } = await processes.command([
       'node',
       '--listen',
       '127.0.0.1:0',
@@ -220,7 +220,7 @@ describe('handoff node refuses', () => {
       'tls.cert is not valid',
     ],
   ])('%s', async (_, args, mention) => {
-    const { code, stdout, stderr } = await processes.run(args);
+    const { code, stdout, stderr } = await processes.command(args);
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(mention);
@@ -266,7 +266,7 @@ describe('handoff nodes', () => {
   });
 
   it('refuses to start without a host to join', async () => {
-    const { code, stderr } = await processes.run(['nodes']);
+    const { code, stderr } = await processes.command(['nodes']);
     expect(code).toBe(2);
     expect(stderr).toContain('--join HOST:PORT or --nats URL is missing');
   });

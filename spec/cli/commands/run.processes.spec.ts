@@ -9,6 +9,7 @@ import { Handoff } from '../../../lib/index.ts';
 import type { RunSummary } from '../../../lib/report/summary.ts';
 import { checkTrace } from '../../report/trace-format.ts';
 import { cli, fixture, startCli } from '../../support/cli.ts';
+import { command } from '../../support/command-server.ts';
 import { dagOf, errorOf, t } from '../../support/handoff.ts';
 
 let folder = '';
@@ -28,13 +29,13 @@ describe('handoff run', () => {
   });
 
   it('prints the results of functions without dependents, for a plain DAG', async () => {
-    const { code, stdout } = await cli('run', fixture('struct.ts'), '--no-progress');
+    const { code, stdout } = await command('run', fixture('struct.ts'), '--no-progress');
     expect(code).toBe(0);
     expect(stdout).toBe('b: 2\nc: 2\n');
   });
 
   it('prints JSON, and passes arguments on', async () => {
-    const { stdout, stderr } = await cli(
+    const { stdout, stderr } = await command(
       'run',
       fixture('pipeline.ts'),
       '--json',
@@ -58,7 +59,7 @@ describe('handoff run', () => {
   });
 
   it('keeps stdout for results: what functions print goes to stderr', async () => {
-    const { stdout, stderr } = await cli('run', fixture('printing.ts'), '--no-progress');
+    const { stdout, stderr } = await command('run', fixture('printing.ts'), '--no-progress');
     expect(stdout).toBe('the result\n');
     expect(stderr).toContain('printed by the function');
     expect(stderr).toContain('written by the function');
@@ -73,7 +74,7 @@ describe('handoff run', () => {
   });
 
   it('with --log grouped prints the lines of a function together, although functions run at the same time', async () => {
-    const { code, stderr } = await cli(
+    const { code, stderr } = await command(
       'run',
       fixture('alternating.ts'),
       '--no-progress',
@@ -94,7 +95,7 @@ describe('handoff run', () => {
   });
 
   it('with --log none prints nothing that functions log or print', async () => {
-    expect(await cli('run', fixture('printing.ts'), '--no-progress', '--log', 'none')).toMatchObject({
+    expect(await command('run', fixture('printing.ts'), '--no-progress', '--log', 'none')).toMatchObject({
       code: 0,
       stdout: 'the result\n',
       stderr: '',
@@ -105,7 +106,7 @@ describe('handoff run', () => {
     ['well', []],
     ['badly', ['--', 'fail']],
   ])('lets no name and no error touch the terminal or make a line of its own, when it ends %s', async (_, args) => {
-    const { stdout, stderr } = await cli(
+    const { stdout, stderr } = await command(
       'run',
       fixture('control-characters.ts'),
       '--nodes',
@@ -139,7 +140,7 @@ describe('handoff run', () => {
   it('says how to mend syntax that Node does not strip', async () => {
     const file = join(folder, 'enum.ts');
     writeFileSync(file, 'enum Colour { Red }\nexport default Colour.Red;');
-    const { code, stderr } = await cli('run', file);
+    const { code, stderr } = await command('run', file);
     expect(code).toBe(2);
     expect(stderr).toContain('TypeScript enum is not supported');
     expect(stderr).toContain('Node strips types only. Replace the enum');
@@ -148,7 +149,12 @@ describe('handoff run', () => {
   it.each(['--trace', '--summary', '--report'])(
     'refuses a file for %s that cannot be written, before anything runs',
     async (flag) => {
-      const { code, stderr } = await cli('run', fixture('struct.ts'), flag, join(folder, 'no such folder', 'out.json'));
+      const { code, stderr } = await command(
+        'run',
+        fixture('struct.ts'),
+        flag,
+        join(folder, 'no such folder', 'out.json'),
+      );
       expect(code).toBe(2);
       expect(stderr).toMatch(new RegExp(`^${flag}: .*out\\.json cannot be written: ENOENT`));
       expect(stderr).not.toContain('[1/');
@@ -158,7 +164,7 @@ describe('handoff run', () => {
   it('writes a trace whose slices and flows are those of the DAG, and a summary', async () => {
     const trace = join(folder, 'trace.json');
     const summary = join(folder, 'summary.json');
-    const { code } = await cli('run', fixture('struct.ts'), '--trace', trace, '--summary', summary);
+    const { code } = await command('run', fixture('struct.ts'), '--trace', trace, '--summary', summary);
     expect(code).toBe(0);
     const { slices, flows } = checkTrace(readFileSync(trace, 'utf8'));
     expect(slices.map(({ name }) => name).toSorted()).toEqual(['a', 'b', 'c', 'run struct']);
@@ -192,7 +198,7 @@ describe('handoff run', () => {
   });
 
   it('prints a summary of the run on stderr', async () => {
-    const { stderr } = await cli('run', fixture('struct.ts'), '--nodes', 'n:cpu=2,threads=2');
+    const { stderr } = await command('run', fixture('struct.ts'), '--nodes', 'n:cpu=2,threads=2');
     expect(stderr).toMatch(/^3 functions in .* on n \(3\) · \d+ % of 2 threads used$/m);
     expect(stderr).toMatch(/^Critical path: \d functions? that ran .* in between$/m);
     expect(stderr).toMatch(/^ {2}double +2 .* ms .* ms .* ms$/m);
@@ -205,7 +211,7 @@ describe('handoff run', () => {
       string,
       string,
     ];
-    const { code, stderr } = await cli(
+    const { code, stderr } = await command(
       'run',
       fixture('failing.ts'),
       '--trace',
@@ -241,7 +247,7 @@ describe('handoff run', () => {
 
     it('leaves no files but a summary with the error', async () => {
       const paths = named('refused');
-      const { code, stderr } = await cli('run', fixture('struct.ts'), '--nodes', 'a:memory=1', ...asked(paths));
+      const { code, stderr } = await command('run', fixture('struct.ts'), '--nodes', 'a:memory=1', ...asked(paths));
       expect(code).toBe(2);
       expect(stderr).toMatch(/^ALLOCATION_ERROR[^\n]*\n$/);
       expect(paths.map((path) => existsSync(path))).toEqual([false, true, false]);
@@ -254,14 +260,14 @@ describe('handoff run', () => {
 
     it('leaves no files at all when there is no DAG', async () => {
       const paths = named('nothing');
-      expect((await cli('run', fixture('not-a-dag.ts'), ...asked(paths))).code).toBe(2);
+      expect((await command('run', fixture('not-a-dag.ts'), ...asked(paths))).code).toBe(2);
       expect(paths.filter((path) => existsSync(path))).toEqual([]);
     });
 
     it('leaves no file when one of them cannot be written', async () => {
       const [trace] = named('half');
       expect(
-        (await cli('run', fixture('struct.ts'), '--trace', trace!, '--report', join(folder, 'no such folder', 'x')))
+        (await command('run', fixture('struct.ts'), '--trace', trace!, '--report', join(folder, 'no such folder', 'x')))
           .code,
       ).toBe(2);
       expect(existsSync(trace!)).toBe(false);
@@ -270,7 +276,7 @@ describe('handoff run', () => {
     it('keeps existing files, and says so', async () => {
       const paths = named('old');
       for (const path of paths) writeFileSync(path, 'old');
-      const { stderr } = await cli('run', fixture('struct.ts'), '--nodes', 'a:memory=1', ...asked(paths));
+      const { stderr } = await command('run', fixture('struct.ts'), '--nodes', 'a:memory=1', ...asked(paths));
       expect(stderr).toContain(`--trace: nothing was written; ${paths[0]} still holds its old content.\n`);
       expect(stderr).toContain(`--report: nothing was written; ${paths[2]} still holds its old content.\n`);
       expect(stderr).not.toContain('--summary');
@@ -293,7 +299,7 @@ describe('handoff run', () => {
       const server = createServer().listen(0, '127.0.0.1');
       await once(server, 'listening');
       const { port } = server.address() as { port: number };
-      const { code, stderr } = await cli('run', fixture('struct.ts'), '--listen', `127.0.0.1:${port}`);
+      const { code, stderr } = await command('run', fixture('struct.ts'), '--listen', `127.0.0.1:${port}`);
       await new Promise((resolve) => server.close(resolve));
       expect(code).toBe(2);
       expect(stderr).toMatch(
@@ -306,7 +312,7 @@ describe('handoff run', () => {
 
   it('writes a report that is one page', async () => {
     const report = join(folder, 'report.html');
-    const { code, stderr } = await cli('run', fixture('names.ts'), '--no-progress', '--report', report);
+    const { code, stderr } = await command('run', fixture('names.ts'), '--no-progress', '--report', report);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const html = readFileSync(report, 'utf8');
     expect(html).toMatch(/^<!doctype html>/i);
@@ -348,7 +354,7 @@ describe('handoff run', () => {
     ['an unknown option', ['--nope'], 'handoff run --help'],
     ['no file', [], 'file'],
   ])('exits with 2 for %s', async (_, args, mention) => {
-    const { code, stdout, stderr } = await cli('run', ...args);
+    const { code, stdout, stderr } = await command('run', ...args);
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(mention);

@@ -61,7 +61,7 @@ describe('results that cannot be written', () => {
   });
 
   it('are an error of plot', async () => {
-    expect((await processes.run(['run', 'dag.ts', '--no-progress', '--trace', 'to-plot.json'])).code).toBe(0);
+    expect((await processes.command(['run', 'dag.ts', '--no-progress', '--trace', 'to-plot.json'])).code).toBe(0);
     expect(await shell('exec "$@" > /dev/full', 'plot', 'to-plot.json')).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(refusal) as string,
@@ -160,7 +160,7 @@ describe('an output file that cannot be written', () => {
 
   it.each(flags)('%s does not hide that the run failed, nor the other files', async (full) => {
     const others = flags.filter((flag) => flag !== full);
-    const { code, stderr } = await processes.run([
+    const { code, stderr } = await processes.command([
       'run',
       'fail.ts',
       '--no-progress',
@@ -175,7 +175,7 @@ describe('an output file that cannot be written', () => {
   });
 
   it('fails a run that went well, after its results', async () => {
-    const { code, stdout, stderr } = await processes.run([
+    const { code, stdout, stderr } = await processes.command([
       'run',
       'dag.ts',
       '--no-progress',
@@ -236,8 +236,8 @@ describe('an output file that cannot be written', () => {
     ['plan', ['plan', 'dag.ts', '--json', '--svg', '/dev/full']],
     ['plot', ['plot', 'to-plot.json', '--svg', '/dev/full']],
   ])('fails %s with 1', async (_, args) => {
-    await processes.run(['run', 'dag.ts', '--no-progress', '--trace', 'to-plot.json']);
-    const { code, stdout, stderr } = await processes.run(args);
+    await processes.command(['run', 'dag.ts', '--no-progress', '--trace', 'to-plot.json']);
+    const { code, stdout, stderr } = await processes.command(args);
     expect({ code, stderr: stderr.trimEnd().split('\n').at(-1) }).toEqual({
       code: 1,
       stderr: expect.stringMatching(/^--svg: \/dev\/full cannot be written: ENOSPC/) as string,
@@ -251,7 +251,7 @@ describe('an output file', () => {
     const path = (name: string): string => join(processes.folder, name);
     writeFileSync(path('target'), 'old', { mode: 0o640 });
     symlinkSync('target', path('link'));
-    expect((await processes.run(['run', 'dag.ts', '--no-progress', '--summary', 'link'])).code).toBe(0);
+    expect((await processes.command(['run', 'dag.ts', '--no-progress', '--summary', 'link'])).code).toBe(0);
     expect(JSON.parse(readFileSync(path('target'), 'utf8'))).toMatchObject({ ok: true });
     expect(statSync(path('target')).mode & 0o777).toBe(0o640);
     expect(readFileSync(path('link'), 'utf8')).toBe(readFileSync(path('target'), 'utf8'));
@@ -265,7 +265,7 @@ describe('an output file', () => {
 
   it('is refused at once where there is a folder', async () => {
     mkdirSync(join(processes.folder, 'folder'));
-    expect(await processes.run(['run', 'dag.ts', '--trace', 'folder'])).toMatchObject({
+    expect(await processes.command(['run', 'dag.ts', '--trace', 'folder'])).toMatchObject({
       code: 2,
       stderr: '--trace: folder cannot be written: it is a directory.\n',
     });
