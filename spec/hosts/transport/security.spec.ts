@@ -411,8 +411,14 @@ describe('a proven peer that goes wrong', () => {
     const { socket } = await provenSocket(address, secret);
     socket.pause();
     const channel = await accepted;
-    for (let i = 0; i < 4; i++) channel.send(1, pattern(16 * 1024 * 1024));
-    channel.close();
+    for (let i = 0; i < 4; i++) channel.send(1, new Uint8Array(16 * 1024 * 1024));
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      channel.close();
+      vi.advanceTimersByTime(30_000);
+    } finally {
+      vi.useRealTimers();
+    }
     expect(await channel.closed).toBeUndefined();
     socket.destroy();
   });
