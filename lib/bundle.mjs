@@ -99,6 +99,7 @@ export async function bundleOf({ dir, extension = 'js', more = [], plugins = [],
       chunkFileNames: `chunks/[name].${extension}`,
       sourcemap: true,
       minify,
+      comments: false,
       // Node reads and compiles plain ASCII in half the time and memory.
       charset: 'ascii',
       codeSplitting: {

@@ -9,7 +9,7 @@ const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 const code = await bundleOf({
   dir: dist,
   // Names stay readable in stack traces; comments would be parsed at every start.
-  minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
+  minify: { compress: true, mangle: false, codegen: { removeWhitespace: false } },
 });
 
 /**
