@@ -3,6 +3,7 @@ import { isPlainObject } from '../core/copy.ts';
 import { HandoffError } from '../core/errors.ts';
 import { type OutputShape, slotsOf } from '../core/output-shape.ts';
 import { show } from '../core/show.ts';
+import { none } from './compile/entry.ts';
 import type { DagJson } from './dag.ts';
 
 /** The graph, as it leaves its thread. */
@@ -23,6 +24,29 @@ export function graphOf(value: unknown): GraphAnswer | undefined {
   } catch {
     return undefined; // it cannot be read at all, which shows when it is encoded
   }
+}
+
+const basicFields = new Set(['id', 'code', 'args', 'extraArgs']);
+
+/**
+ * Whether a graph is small, and all its values are primitive: then structured clone does, and nothing in it has to be
+ * looked at.
+ */
+export function isPlainGraph({ dag: { functions } }: GraphAnswer): boolean {
+  if (functions.length > 16) return false;
+  return functions.every((spec) => {
+    for (const field in spec) if (!basicFields.has(field)) return false;
+    const { id, code, args = none, extraArgs = none } = spec;
+    return isShort(id) && code !== null && 'module' in code && args.every(isShort) && extraArgs.every(isShortPrimitive);
+  });
+}
+
+function isShort(value: unknown): boolean {
+  return typeof value === 'string' && value.length < 1000;
+}
+
+function isShortPrimitive(value: unknown): boolean {
+  return value === null || typeof value === 'number' || typeof value === 'boolean' || isShort(value);
 }
 
 /** Checks the outputs of a graph that came from a thread. @throws `INVALID_FUNCTION` when they are malformed */

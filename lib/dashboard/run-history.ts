@@ -149,9 +149,8 @@ export class RunHistory {
     const rows = this.rows.drop();
     for (let at = 0; at < rows.length; at += spanWidth) {
       const name = graph.code[rows[at]!]!;
-      // A run that grows may get more names.
-      counts[name] = (counts[name] ?? 0) + 1;
-      times[name] = (times[name] ?? 0) + rows[at + 3]!;
+      counts[name]!++;
+      times[name]! += rows[at + 3]!;
     }
     return rows.length / spanWidth;
   }

@@ -11,7 +11,7 @@ import type { BatchReport, Question } from '../workers/node/thread-messages.ts';
 import type { NodeEvents, NodeLink } from '../workers/node/node-link.ts';
 import { isCancellable } from '../scheduling/scheduler/failure/cancellation.ts';
 import type { Command } from '../scheduling/scheduler/commands.ts';
-import type { Dag } from '../dag/dag.ts';
+import type { DagJson } from '../dag/dag.ts';
 import { expansionOfOwner, spanOfOwner } from '../scheduling/scheduler/growth/growth.ts';
 import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import { isOnce } from '../scheduling/scheduler/failure/once.ts';
@@ -37,7 +37,7 @@ import type { CachedRun, LookedUp } from './cache/run-cache.ts';
 import type { RunRecorder } from './run-recorder.ts';
 import type { ResolvedCode } from './module-resolver.ts';
 import { Timers } from './timers.ts';
-import { type CompiledAnswer, compositeOf, shapeOf, toGraph } from './graph-answers.ts';
+import { type CompiledAnswer, compositeOf, shapeOf, answerOf } from './graph-answers.ts';
 import { countOf, listOf } from './results/map-lists.ts';
 import { type Exchange, resultsOn, takenBy, Travel } from './results/remote-results.ts';
 import { idsOf, nameOfRun } from './run-ids.ts';
@@ -81,7 +81,7 @@ const reportLeadPart = 3;
 export class Driver {
   readonly state: State;
   readonly #observer: Observer;
-  #compileAnswer: (active: ActiveRun, dag: Dag) => CompiledAnswer | Promise<CompiledAnswer> = () => {
+  #compileAnswer: (active: ActiveRun, graph: DagJson) => CompiledAnswer | Promise<CompiledAnswer> = () => {
     throw new Error('no one compiles graphs');
   };
   #ask: (question: Question) => void = () => {};
@@ -103,6 +103,8 @@ export class Driver {
   #draining = false;
   /** Events that arrive while the scheduler handles one; only a resource tracker can cause them. */
   readonly #later: Happening[] = [];
+  /** Graphs that are appended once all commands so far are carried out. */
+  readonly #graphs: Happening[] = [];
   #handling = false;
   /** Ends that arrived together. The scheduler handles them in one pass. Undefined: they are handled one by one. */
   #ends: Happening[] | undefined;
@@ -424,7 +426,11 @@ export class Driver {
     this.#draining = true;
     let next = 0;
     try {
-      while (next < this.#queue.length) this.#carryOut(this.#queue[next++]!);
+      while (next < this.#queue.length) {
+        this.#carryOut(this.#queue[next++]!);
+        // Graphs that arrived together are appended together, before anything else starts.
+        if (next === this.#queue.length && this.#graphs.length > 0) this.#handle(this.#graphs.splice(0));
+      }
     } finally {
       this.#queue.splice(0, next);
       this.#draining = false;
@@ -542,7 +548,7 @@ export class Driver {
   }
 
   /** Sets who checks and compiles the graphs that functions answer with. */
-  onAnswer(compile: (active: ActiveRun, dag: Dag) => CompiledAnswer | Promise<CompiledAnswer>): void {
+  onAnswer(compile: (active: ActiveRun, graph: DagJson) => CompiledAnswer | Promise<CompiledAnswer>): void {
     this.#compileAnswer = compile;
   }
 
@@ -553,18 +559,25 @@ export class Driver {
     const wire = active.answers.get(index)!;
     active.answers.delete(index);
     try {
-      const { dag, answer } = toGraph(wire);
-      const compiled = this.#compileAnswer(active, dag);
+      const answer = answerOf(wire);
+      const compiled = this.#compileAnswer(active, answer.dag);
       const { plan, code, modules } = compiled instanceof Promise ? await compiled : compiled;
       if (!this.#isUnderWay(active)) return;
       const shape = shapeOf(answer, plan);
       this.#estimate(code);
       active.checked.set(index, { code, wire, modules });
-      this.#feed({ type: 'GraphGrown', run: run.id, index, asked, answer: { plan, shape, codes: code.codes } });
+      const grown = { plan, shape, codes: code.codes };
+      this.#appended({ type: 'GraphGrown', run: run.id, index, asked, answer: grown });
     } catch (error) {
       if (this.#isUnderWay(active))
         this.#feed({ type: 'GrowthFailed', run: run.id, index, asked, error: toErrorWire(error) });
     }
+  }
+
+  /** Has a graph appended: with the others that have just arrived, if it is one of several. */
+  #appended(grown: Happening): void {
+    if (this.#draining) this.#graphs.push(grown);
+    else this.#feed(grown);
   }
 
   /** Tells the scheduler how long the list of a map is. */

@@ -85,7 +85,7 @@ function explainOne(state: State, run: Run, i: number, linkOf: LinkOf): Explanat
 function explainRun(state: State, run: Run, linkOf: LinkOf): Explanation {
   const { plan, status } = run;
   const counts = new Map<number, number>();
-  for (const each of status) counts.set(each, (counts.get(each) ?? 0) + 1);
+  for (let i = 0; i < plan.size; i++) counts.set(status[i]!, (counts.get(status[i]!) ?? 0) + 1);
   const listed: Record<number, number> = {};
   const functions: FunctionExplanation[] = [];
   for (const i of plan.byRank) {

@@ -1,6 +1,5 @@
 /** The graphs that functions answer with, from their arrival until they are part of the run. */
 import type { CompiledDag } from '../dag/compile/compiled-dag.ts';
-import { Dag } from '../dag/dag.ts';
 import { checkOutputs, type GraphAnswer } from '../dag/expansion-answer.ts';
 import { HandoffError } from '../core/errors.ts';
 import { candidatesOf, mapLeaves, mapSlots, type OutputShape, type OutputSlot } from '../core/output-shape.ts';
@@ -21,11 +20,11 @@ export interface CompiledAnswer {
   readonly modules: Readonly<Record<string, string>>;
 }
 
-/** The graph as its function made it. @throws `INVALID_FUNCTION` and others of `Dag.fromJSON` when it is malformed */
-export function toGraph(wire: AnswerWire): { readonly dag: Dag; readonly answer: GraphAnswer } {
+/** The answer of a function. @throws `INVALID_FUNCTION` when its outputs are malformed; its DAG is not checked */
+export function answerOf(wire: AnswerWire): GraphAnswer {
   const answer = 'graph' in wire ? wire.graph : (decode(wire.data) as GraphAnswer);
   checkOutputs(answer);
-  return { dag: Dag.fromJSON(answer.dag), answer };
+  return answer;
 }
 
 /** The shape of the result, by functions of the plan. @throws `MISSING_FUNCTION` when the plan has no such function */

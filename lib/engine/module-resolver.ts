@@ -42,6 +42,8 @@ export class Modules {
   readonly #known = new Map<string, ModuleDescription & { ok: true }>();
   #generation = 0;
   readonly #checkedSources = new Set<string>();
+  /** By the codes of plans that share them: see `Templates`. */
+  #resolved = new WeakMap<CompiledDag['codes'], ResolvedCode>();
   /** Modules that runs wait for, with the number of runs. */
   readonly #awaited = new Map<string, { readonly since: number; runs: number }>();
 
@@ -64,6 +66,9 @@ export class Modules {
     inspector: () => Inspector,
     givenUp: Promise<never>,
   ): ResolvedCode | Promise<ResolvedCode> {
+    const before = this.#resolved.get(plan.codes);
+    const { versions } = this.#list;
+    if (before !== undefined && versions.generation === this.#generation && !versions.haveChanged) return before;
     const references = [...plan.codes, ...plan.predicates];
     this.#refuseChanged(references);
     if (!references.every((each) => this.#isKnown(each))) {
@@ -72,13 +77,18 @@ export class Modules {
       );
     }
     for (const reference of references) this.#check(plan, reference);
-    return this.#number(plan);
+    const resolved = this.#number(plan);
+    this.#resolved.set(plan.codes, resolved);
+    return resolved;
   }
 
   /** @throws `VERSION_MISMATCH` when a module has changed */
   #refuseChanged(references: readonly FunctionReference[]): void {
     const { versions } = this.#list;
-    if (versions.generation !== this.#generation) this.#known.clear();
+    if (versions.generation !== this.#generation) {
+      this.#known.clear();
+      this.#resolved = new WeakMap();
+    }
     this.#generation = versions.generation;
     if (!versions.haveChanged) return;
     for (const reference of references)

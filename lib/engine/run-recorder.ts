@@ -124,7 +124,7 @@ export class RunRecorder {
   /** The run has grown. */
   grown({ owner, base, count, answer }: Grown, run: Run): void {
     this.#run = run;
-    this.#isDone = extended(this.#isDone, base + count, 0);
+    this.#isDone = extended(this.#isDone, base, base + count, 0);
     // A map gives way to its elements, which run in its place.
     this.#functions += answer === undefined ? count - 1 : count;
     const record: Expanded = { type: 'expanded', function: owner, base, count };

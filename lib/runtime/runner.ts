@@ -6,9 +6,9 @@ import type { Node } from '../scheduling/scheduler/state.ts';
 import { findImpossible } from '../scheduling/resources/feasibility.ts';
 import { findUnmet } from '../scheduling/resources/limits.ts';
 import { strategyOf } from '../scheduling/allocation/strategy.ts';
-import { compile } from '../dag/compile/compile.ts';
-import type { Dag } from '../dag/dag.ts';
+import { Dag, type DagJson } from '../dag/dag.ts';
 import type { CompiledDag } from '../dag/compile/compiled-dag.ts';
+import { Templates } from '../dag/compile/templates.ts';
 import type { Capabilities } from '../dag/types.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { Inspector } from '../workers/node/node-link.ts';
@@ -101,6 +101,7 @@ export class Runner {
   /** All runs that have been requested and have not ended, by id. */
   readonly #underWay = new Map<string, UnderWay>();
   #reloading: Promise<void> | undefined;
+  readonly #templates: Templates;
   /** Opens the cache, or gives the open one; undefined where there is none. */
   openCache: (() => Promise<Caching>) | undefined;
   /** Undefined without a journal. */
@@ -108,7 +109,8 @@ export class Runner {
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
-    parts.driver.onAnswer((active, dag) => this.#compileAnswer(active, dag));
+    this.#templates = new Templates(parts.options.memoryBudget !== undefined);
+    parts.driver.onAnswer((active, graph) => this.#compileAnswer(active, graph));
   }
 
   /** Resolves when all runs have ended, and also the speculative attempts that outlast them. */
@@ -358,7 +360,7 @@ export class Runner {
   }
 
   #compile(dag: Dag, ignorePlacement: boolean): CompiledDag {
-    const plan = compile(dag, { ignorePlacement, depthFirst: this.#parts.options.memoryBudget !== undefined });
+    const plan = this.#templates.compile(dag, ignorePlacement);
     const nodes = this.capabilities(ignorePlacement, () => true);
     if (Object.keys(nodes).length === 0)
       throw new HandoffError(
@@ -377,14 +379,14 @@ export class Runner {
    *
    * @throws like `execute` before any function starts
    */
-  #compileAnswer(active: ActiveRun, dag: Dag): CompiledAnswer | Promise<CompiledAnswer> {
+  #compileAnswer(active: ActiveRun, graph: DagJson): CompiledAnswer | Promise<CompiledAnswer> {
     const { recorder, settings } = active.request;
-    return this.#compileGraph(dag, settings.hereOnly === true, recorder !== undefined);
+    return this.#compileGraph(graph, settings.hereOnly === true, recorder !== undefined);
   }
 
-  #compileGraph(dag: Dag, hereOnly: boolean, isRecorded: boolean): CompiledAnswer | Promise<CompiledAnswer> {
+  #compileGraph(graph: DagJson, hereOnly: boolean, isRecorded: boolean): CompiledAnswer | Promise<CompiledAnswer> {
     const { modules, hosts, hashesOf } = this.#parts;
-    const plan = this.#compile(dag, hereOnly);
+    const plan = this.#templates.planOf(graph) ?? this.#compile(Dag.fromJSON(graph), hereOnly);
     if (plan.others.length > 0) throw othersInAnswer(plan);
     const code = modules.resolve(plan, () => this.#inspector(), never);
     const hashes = isRecorded ? hashesOf(plan) : {};
@@ -521,7 +523,7 @@ export class Runner {
       modules: hashes,
       kept,
       mayRetry: options.inDoubt === 'retry',
-      compile: (dag) => this.#compileGraph(dag, false, true),
+      compile: (graph) => this.#compileGraph(graph, false, true),
       onFailure: (error) => this.#parts.driver.abort(ids.runId, error),
     });
     const done = begun?.beginning?.done ?? new Map<number, unknown>();

@@ -1,10 +1,10 @@
 /** A run as its journal has it: its functions, as far as it has grown, and the results that were kept. */
 import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import { compile as compileDag } from '../../dag/compile/compile.ts';
-import { Dag } from '../../dag/dag.ts';
+import { Dag, type DagJson } from '../../dag/dag.ts';
 import type { GraphAnswer } from '../../dag/expansion-answer.ts';
 import { HandoffError } from '../../core/errors.ts';
-import { type CompiledAnswer, shapeOf, toGraph } from '../../engine/graph-answers.ts';
+import { type CompiledAnswer, shapeOf, answerOf } from '../../engine/graph-answers.ts';
 import type { ResolvedCode } from '../../engine/module-resolver.ts';
 import { fromBytes } from '../../engine/results/stored-values.ts';
 import { type Block, without } from '../../journal/blocks.ts';
@@ -18,7 +18,7 @@ import type { AnswerWire } from '../../workers/node/wire.ts';
 import { Payload } from '../../workers/store/payload.ts';
 
 /** Checks and compiles a graph. */
-export type CompileGraph = (dag: Dag) => CompiledAnswer | Promise<CompiledAnswer>;
+export type CompileGraph = (graph: DagJson) => CompiledAnswer | Promise<CompiledAnswer>;
 
 export interface RecordedRun {
   /** Without what was discarded. */
@@ -78,8 +78,8 @@ export async function readGrowth(
       grown.push({ owner, count });
       continue;
     }
-    const { dag, answer } = toGraph(graphs.get(graph)!);
-    const compiled = compile(dag);
+    const answer = answerOf(graphs.get(graph)!);
+    const compiled = compile(answer.dag);
     const { plan: own, code, modules: added } = compiled instanceof Promise ? await compiled : compiled;
     if (own.size !== count) throw otherGraph(runId);
     grown.push({ owner, answer: { plan: own, shape: shapeOf(answer, own), codes: code.codes } });
@@ -90,8 +90,8 @@ export async function readGrowth(
 }
 
 /** For those who read a run that does not go on. */
-export function withoutCode(dag: Dag): CompiledAnswer {
-  const plan = compileDag(dag);
+export function withoutCode(graph: DagJson): CompiledAnswer {
+  const plan = compileDag(Dag.fromJSON(graph));
   const code = { codes: new Int32Array(plan.codes.length), predicates: new Map(), usesContext: false };
   return { plan, code, modules: {} };
 }

@@ -101,8 +101,7 @@ export class OwnEvents {
 
 function doneOf({ run }: ActiveRun): number[] {
   const done: number[] = [];
-  run?.status.forEach((status, i) => {
-    if (status === Status.done) done.push(i);
-  });
+  if (run === undefined) return done;
+  for (let i = 0; i < run.plan.size; i++) if (run.status[i] === Status.done) done.push(i);
   return done;
 }

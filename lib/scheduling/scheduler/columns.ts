@@ -1,32 +1,49 @@
-/** Columns by function, which grow with their run. */
+/**
+ * Columns by function, which grow with their run. A column may be longer than the run has functions: what follows the last
+ * one means nothing.
+ */
 export type Column = Int32Array | Uint8Array | Float64Array;
 
-/** A column with more entries. Its memory doubles when it is full, so that each entry is copied a few times at most. */
-export function extended<Kind extends Column>(column: Kind, size: number, fill: number): Kind {
-  const { length, buffer, byteOffset, BYTES_PER_ELEMENT } = column;
-  const Columns = column.constructor as new (from: number | ArrayBufferLike, offset?: number, length?: number) => Kind;
-  const hasRoom = byteOffset + size * BYTES_PER_ELEMENT <= buffer.byteLength;
-  const memory = hasRoom ? buffer : new Columns(Math.max(size, 2 * length)).buffer;
-  const longer = new Columns(memory, hasRoom ? byteOffset : 0, size);
-  if (!hasRoom) longer.set(column);
-  longer.fill(fill, length);
+/**
+ * A column with more entries: the same one while it has room. Its memory doubles when it is full, so that each entry is
+ * copied a few times at most.
+ *
+ * @param from the number of entries so far
+ * @param size the number of entries wanted
+ * @param fill the value of the new ones
+ */
+export function extended<Kind extends Column>(column: Kind, from: number, size: number, fill: number): Kind {
+  const longer = withRoom(column, size);
+  for (let i = from; i < size; i++) longer[i] = fill;
   return longer;
 }
 
 /**
  * A column with the entries of another one appended.
  *
- * @param by is added to each of those
+ * @param from the number of entries so far
+ * @param by is added to each of those that are appended
  * @param through by value: what stands for it instead
  */
 export function extendedBy<Kind extends Column>(
   column: Kind,
+  from: number,
   more: Kind,
   by: number,
   through?: readonly number[],
 ): Kind {
-  const from = column.length;
-  const longer = extended(column, from + more.length, 0);
+  const longer = withRoom(column, from + more.length);
   for (let k = 0; k < more.length; k++) longer[from + k] = by + (through === undefined ? more[k]! : through[more[k]!]!);
   return longer;
 }
+
+function withRoom<Kind extends Column>(column: Kind, size: number): Kind {
+  if (size <= column.length) return column;
+  const Columns = column.constructor as new (length: number) => Kind;
+  const longer = new Columns(Math.max(size, 2 * column.length));
+  longer.set(column);
+  return longer;
+}
+
+/** What a run owns and changes in place as it grows; everybody else only reads it. */
+export type Growing<Shared> = { -readonly [Key in keyof Shared]: Shared[Key] };

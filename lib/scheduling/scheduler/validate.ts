@@ -327,10 +327,11 @@ function validateHolder(state: State, run: Run, i: number, missing: number): voi
 function validatePromises(run: Run): void {
   const { plan, status } = run;
   const promised = new Map<number, number>();
-  run.promisedAt.forEach((node, group) => {
+  plan.groups.forEach(({ root }, group) => {
+    const node = run.promisedAt[group]!;
     if (node < 0) return;
     expect(
-      run.groupNode[group] === node && status[plan.groups[group]!.root]! < Status.dispatched,
+      run.groupNode[group] === node && status[root]! < Status.dispatched,
       () => `group ${group} is promised room on node ${node}, where it is not to start`,
     );
     promised.set(node, (promised.get(node) ?? 0) + 1);

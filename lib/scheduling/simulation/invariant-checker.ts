@@ -390,9 +390,10 @@ export class InvariantChecker {
   #storyOf(id: string): string {
     const run = this.#state.runs.get(id);
     if (run === undefined) return 'the scheduler does not know it';
-    const stuck = [...run.status].flatMap((status, i) =>
-      ended.has(status) ? [] : [`${run.plan.entries[i]!.id} is ${statusNames[status]}, missing ${run.missing[i]}`],
-    );
+    const stuck = run.plan.entries.flatMap((entry, i) => {
+      const status = run.status[i]!;
+      return ended.has(status) ? [] : [`${entry.id} is ${statusNames[status]}, missing ${run.missing[i]}`];
+    });
     return `${run.unfinished} functions are left: ${stuck.slice(0, 5).join('; ')}`;
   }
 }

@@ -483,7 +483,9 @@ export class Simulation {
   /** Loses a random existing result. */
   #loseSome(): void {
     const there = [...this.#state.runs.values()].flatMap((run) =>
-      [...run.status].flatMap((status, i) => (status === Status.done && this.#canBeLost(run, i) ? [{ run, i }] : [])),
+      [...run.plan.entries.keys()].flatMap((i) =>
+        run.status[i] === Status.done && this.#canBeLost(run, i) ? [{ run, i }] : [],
+      ),
     );
     if (there.length === 0) return;
     const { run, i } = this.#random.pick(there);

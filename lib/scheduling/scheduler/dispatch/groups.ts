@@ -30,7 +30,7 @@ export function bindGroup(run: Run, group: number, node: Node): void {
 
 /** Unbinds the groups of a node, so that they may go elsewhere. */
 export function unbindGroups(run: Run, node: Node): void {
-  for (let group = 0; group < run.groupNode.length; group++) {
+  for (let group = 0; group < run.plan.groups.length; group++) {
     if (run.groupNode[group] !== node.index) continue;
     release(run, group);
     run.groupNode[group] = -1;

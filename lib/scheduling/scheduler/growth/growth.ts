@@ -18,10 +18,11 @@ import type { CompiledDag } from '../../../dag/compile/compiled-dag.ts';
 import type { Entry } from '../../../dag/compile/entry.ts';
 import { Flag } from '../../../dag/compile/compiled-dag.ts';
 import { AppendedEntry } from './appended-entry.ts';
-import { type Merged, mergePlan, withOwnLists } from '../plan/merge-plan.ts';
-import { extended } from '../columns.ts';
+import { mergePlan, withOwnLists } from '../plan/merge-plan.ts';
+import { extended, type Growing } from '../columns.ts';
 import type { Answer, Block, Expansion, Growth, Span } from '../dispatch/span.ts';
 import { keyOf } from '../../../dag/code.ts';
+import type { RunSettings } from '../events.ts';
 import type { Run } from '../state.ts';
 
 /** What a function was appended with; undefined for a function of the submitted plan. */
@@ -117,6 +118,7 @@ function growthOf(run: Run): Growth {
   if (run.growth !== null) return run.growth;
   const ownerOf = (i: number): number => spanOf(run, i)?.owner ?? i;
   run.plan = { ...withOwnLists(run.plan, ownerOf), indexOf: (id) => indexOf(run, id) };
+  run.settings = { ...run.settings };
   return (run.growth = {
     size: run.plan.size,
     blocks: [],
@@ -155,8 +157,8 @@ export function append(run: Run, owner: number, count: number, source: Span | nu
     held: [],
     nextHeld: 0,
   };
-  extendRun(run, base + count, owner);
-  run.plan = extendPlan(run, span);
+  extendRun(run, count, owner);
+  extendPlan(run, span);
   if (count > 0) growth.blocks.push(span);
   growth.byOwner.set(owner, span);
   source?.takers.push(span);
@@ -184,13 +186,19 @@ export function appendGraph(run: Run, owner: number, { plan: graph, shape, codes
     isSettled: false,
     holders: [],
   };
-  extendRun(run, base + graph.size, owner);
+  const { settings, plan } = run;
+  const [codeCount, groupCount] = [plan.codes.length, plan.groups.length];
+  extendRun(run, graph.size, owner);
   run.missing.set(graph.inDegree, base);
-  const merged = mergePlan(growth, run.plan, graph, owner);
-  run.plan = merged.plan;
-  run.settings = { ...run.settings, codes: mergeCodes(run.settings.codes, merged, codes) };
-  run.groupNode = extended(run.groupNode, run.plan.groups.length, -1);
-  run.promisedAt = extended(run.promisedAt, run.plan.groups.length, -1);
+  const code = mergePlan(growth, plan, graph, owner);
+  if (plan.codes.length > codeCount) {
+    const all = new Int32Array(plan.codes.length).fill(-1);
+    all.set(settings.codes);
+    for (const [own, at] of code.entries()) all[at] = codes[own]!;
+    (settings as Growing<RunSettings>).codes = all;
+  }
+  run.groupNode = extended(run.groupNode, groupCount, plan.groups.length, -1);
+  run.promisedAt = extended(run.promisedAt, groupCount, plan.groups.length, -1);
   growth.blocks.push(expansion);
   growth.expansions.set(owner, expansion);
   return expansion;
@@ -203,49 +211,42 @@ export function depthOf(run: Run, i: number): number {
   return 'map' in block ? depthOf(run, block.owner) : block.depth;
 }
 
-/** What `RunSettings.codes` says of all codes of a merged plan. */
-function mergeCodes(known: Int32Array, { plan, code }: Merged, codes: Int32Array): Int32Array {
-  if (plan.codes.length === known.length) return known;
-  const all = extended(known, plan.codes.length, -1);
-  for (const [own, at] of code.entries()) all[at] = codes[own]!;
-  return all;
+/** @param count of functions more */
+function extendRun(run: Run, count: number, owner: number): void {
+  const from = run.plan.size;
+  const size = from + count;
+  run.status = extended(run.status, from, size, 0);
+  run.missing = extended(run.missing, from, size, 0);
+  run.attempts = extended(run.attempts, from, size, 0);
+  run.node = extended(run.node, from, size, -1);
+  run.batch = extended(run.batch, from, size, -1);
+  run.tally = extended(run.tally, from, size, 0);
+  if (run.unread !== null) run.unread = extended(run.unread, from, size, 0);
+  if (run.assigned !== null) run.assigned = extended(run.assigned, from, size, -1);
+  const settings: Growing<RunSettings> = run.settings;
+  const { kept, home } = settings;
+  if (kept !== null) settings.kept = extended(kept, from, size, kept[owner]!);
+  if (home !== undefined) settings.home = extended(home, from, size, -1);
 }
 
-function extendRun(run: Run, size: number, owner: number): void {
-  run.status = extended(run.status, size, 0);
-  run.missing = extended(run.missing, size, 0);
-  run.attempts = extended(run.attempts, size, 0);
-  run.node = extended(run.node, size, -1);
-  run.batch = extended(run.batch, size, -1);
-  run.tally = extended(run.tally, size, 0);
-  if (run.unread !== null) run.unread = extended(run.unread, size, 0);
-  if (run.assigned !== null) run.assigned = extended(run.assigned, size, -1);
-  const { kept, home } = run.settings;
-  if (kept !== null) run.settings = { ...run.settings, kept: extended(kept, size, kept[owner]!) };
-  if (home !== undefined) run.settings = { ...run.settings, home: extended(home, size, -1) };
-}
-
-function extendPlan(run: Run, { owner, base, count, map }: Span): CompiledDag {
-  const { plan } = run;
+function extendPlan(run: Run, { owner, base, count, map }: Span): void {
+  const plan: Growing<CompiledDag> = run.plan;
   const size = base + count;
   const kind = plan.flags[owner]! & (Flag.exclusive | Flag.once | Flag.limited);
   const isLimited = map.concurrency < Infinity;
   const entries = plan.entries as Entry[];
   const of = entries[owner]!;
   for (let k = 0; k < count; k++) entries.push(new AppendedEntry(of, of, k));
-  return {
-    ...plan,
-    size,
-    depOffset: extended(plan.depOffset, size + 1, plan.depOffset[base]!),
-    outOffset: extended(plan.outOffset, size + 1, plan.outOffset[base]!),
-    inDegree: extended(plan.inDegree, size, 0),
-    bLevel: extended(plan.bLevel, size, plan.bLevel[owner]!),
-    // Those of a limited map must ask for a place, so they do not follow others in a batch.
-    flags: extended(plan.flags, size, kind | (isLimited ? Flag.ordered : 0)),
-    code: extended(plan.code, size, plan.code[owner]!),
-    cost: extended(plan.cost, size, plan.cost[owner]!),
-    group: plan.group === null ? null : extended(plan.group, size, -1),
-  };
+  plan.depOffset = extended(plan.depOffset, base + 1, size + 1, plan.depOffset[base]!);
+  plan.outOffset = extended(plan.outOffset, base + 1, size + 1, plan.outOffset[base]!);
+  plan.inDegree = extended(plan.inDegree, base, size, 0);
+  plan.bLevel = extended(plan.bLevel, base, size, plan.bLevel[owner]!);
+  // Those of a limited map must ask for a place, so they do not follow others in a batch.
+  plan.flags = extended(plan.flags, base, size, kind | (isLimited ? Flag.ordered : 0));
+  plan.code = extended(plan.code, base, size, plan.code[owner]!);
+  plan.cost = extended(plan.cost, base, size, plan.cost[owner]!);
+  if (plan.group !== null) plan.group = extended(plan.group, base, size, -1);
+  plan.size = size;
 }
 
 const elementId = /^(.*)\[(\d+)\]$/s;

@@ -4,7 +4,7 @@ import type { Branches, CallPart, CompiledDag, MapPlan } from '../../../dag/comp
 import type { Entry } from '../../../dag/compile/entry.ts';
 import { amountsKey } from '../../../dag/compile/amounts-key.ts';
 import { AppendedEntry } from '../growth/appended-entry.ts';
-import { extended, extendedBy } from '../columns.ts';
+import { extended, extendedBy, type Growing } from '../columns.ts';
 import { GrownPins } from '../growth/grown-pins.ts';
 import type { Growth } from '../dispatch/span.ts';
 
@@ -16,28 +16,17 @@ interface Numbers {
   readonly group: number;
 }
 
-export interface Merged {
-  readonly plan: CompiledDag;
-  /** By code of the graph: its number in the plan. */
-  readonly code: readonly number[];
-}
-
 /**
  * @param growth of the run, whose tables of codes and costs are kept
- * @param plan of the run; its lists and maps are its own
+ * @param plan of the run, which is its own: it is changed
  * @param graph what a function answered with
  * @param owner that function
+ * @returns by code of the graph: its number in the plan
  */
-export function mergePlan(growth: Growth, plan: CompiledDag, graph: CompiledDag, owner: number): Merged {
+export function mergePlan(growth: Growth, plan: Growing<CompiledDag>, graph: CompiledDag, owner: number): number[] {
   const base = plan.size;
   const size = base + graph.size;
-  const codes = plan.codes as CompiledDag['codes'][number][];
-  const code = graph.codes.map((each) => {
-    const key = keyOf(each);
-    let at = growth.codes.get(key);
-    if (at === undefined) growth.codes.set(key, (at = codes.push(each) - 1));
-    return at;
-  });
+  const code = mergedCodes(growth, plan, graph);
   const numbers: Numbers = { base, code, cost: mergeCosts(growth, plan, graph), group: plan.groups.length };
   const entries = plan.entries as Entry[];
   const of = entries[owner]!;
@@ -46,24 +35,32 @@ export function mergePlan(growth: Growth, plan: CompiledDag, graph: CompiledDag,
   predicates.push(...graph.predicates);
   mergeCalls(plan, graph, numbers);
   mergePins(plan, graph, base);
-  const merged: CompiledDag = {
-    ...plan,
-    size,
-    depOffset: extendedBy(plan.depOffset, graph.depOffset.subarray(1), plan.deps.length),
-    deps: extendedBy(plan.deps, graph.deps, base),
-    outOffset: extendedBy(plan.outOffset, graph.outOffset.subarray(1), plan.outs.length),
-    outs: extendedBy(plan.outs, graph.outs, base),
-    inDegree: extendedBy(plan.inDegree, graph.inDegree, 0),
-    bLevel: extended(plan.bLevel, size, plan.bLevel[owner]!),
-    flags: extendedBy(plan.flags, graph.flags, 0),
-    code: extendedBy(plan.code, graph.code, 0, code),
-    cost: extendedBy(plan.cost, graph.cost, 0, numbers.cost),
-    prioritized: plan.prioritized || graph.prioritized,
-    maps: mergeMaps(plan, graph, numbers),
-    branches: mergeBranches(plan, graph, base),
-    ...mergeGroups(plan, graph, numbers),
-  };
-  return { plan: merged, code };
+  const [deps, outs] = [plan.depOffset[base]!, plan.outOffset[base]!];
+  plan.deps = extendedBy(plan.deps, deps, graph.deps, base);
+  plan.outs = extendedBy(plan.outs, outs, graph.outs, base);
+  plan.depOffset = extendedBy(plan.depOffset, base, graph.depOffset, deps);
+  plan.outOffset = extendedBy(plan.outOffset, base, graph.outOffset, outs);
+  plan.inDegree = extendedBy(plan.inDegree, base, graph.inDegree, 0);
+  plan.bLevel = extended(plan.bLevel, base, size, plan.bLevel[owner]!);
+  plan.flags = extendedBy(plan.flags, base, graph.flags, 0);
+  plan.code = extendedBy(plan.code, base, graph.code, 0, code);
+  plan.cost = extendedBy(plan.cost, base, graph.cost, 0, numbers.cost);
+  plan.prioritized ||= graph.prioritized;
+  plan.maps = mergeMaps(plan, graph, numbers);
+  plan.branches = mergeBranches(plan, graph, base);
+  mergeGroups(plan, graph, numbers);
+  plan.size = size;
+  return code;
+}
+
+function mergedCodes(growth: Growth, plan: CompiledDag, graph: CompiledDag): number[] {
+  const codes = plan.codes as CompiledDag['codes'][number][];
+  return graph.codes.map((each) => {
+    const key = keyOf(each);
+    let at = growth.codes.get(key);
+    if (at === undefined) growth.codes.set(key, (at = codes.push(each) - 1));
+    return at;
+  });
 }
 
 /** A plan with lists and maps of its own, to which functions may be appended. */
@@ -169,16 +166,19 @@ function mergeBranches(plan: CompiledDag, graph: CompiledDag, base: number): Bra
   return merged;
 }
 
-function mergeGroups(plan: CompiledDag, graph: CompiledDag, numbers: Numbers): Pick<CompiledDag, 'group' | 'groups'> {
+function mergeGroups(plan: Growing<CompiledDag>, graph: CompiledDag, numbers: Numbers): void {
   const { base, cost, group: first } = numbers;
   const size = base + graph.size;
+  if (graph.group === null) {
+    if (plan.group !== null) plan.group = extended(plan.group, base, size, -1);
+    return;
+  }
   const groups = plan.groups as CompiledDag['groups'][number][];
-  if (graph.group === null) return { group: plan.group && extended(plan.group, size, -1), groups };
   for (const each of graph.groups) {
     const members = each.members.map((member) => member + base);
     groups.push({ ...each, root: each.root + base, members, need: cost[each.need]! });
   }
-  const group = extended(plan.group ?? new Int32Array(base).fill(-1), size, -1);
+  const group = extended(plan.group ?? new Int32Array(base).fill(-1), base, size, -1);
   graph.group.forEach((own, i) => (group[base + i] = own < 0 ? -1 : own + first));
-  return { group, groups };
+  plan.group = group;
 }

@@ -1,5 +1,5 @@
 /** Collects the results of a batch for the next report, as they were when their functions returned. */
-import type { GraphAnswer } from '../../../dag/expansion-answer.ts';
+import { type GraphAnswer, isPlainGraph } from '../../../dag/expansion-answer.ts';
 import { toErrorWire } from '../../../core/error-wire.ts';
 import { isHandoffError } from '../../../core/errors.ts';
 import { encode, notSerializable } from '../../store/encode.ts';
@@ -75,7 +75,7 @@ export class Report {
   /** The function answered with a graph. Functions of the batch that take its result do not begin. */
   expand(graph: GraphAnswer): void {
     try {
-      const data = encode(graph);
+      const data = isPlainGraph(graph) ? undefined : encode(graph);
       this.#except(ReportKind.expanded, (data === undefined ? { graph } : { data }) satisfies AnswerWire);
       this.#held?.push(nothing);
     } catch (error) {

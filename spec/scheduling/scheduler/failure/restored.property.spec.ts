@@ -101,8 +101,8 @@ describe('a run that another orchestrator takes over', () => {
       expect(again, `seed ${seed}`).toEqual([]);
       for (const [id, { outcome, run }] of second.outcomes) {
         expect(outcome, `seed ${seed}, run ${id}`).toBeUndefined();
-        for (const [i, status] of run.status.entries())
-          expect([Status.done, Status.skipped], `seed ${seed}, ${run.plan.entries[i]!.id}`).toContain(status);
+        for (const [i, { id: functionId }] of run.plan.entries.entries())
+          expect([Status.done, Status.skipped], `seed ${seed}, ${functionId}`).toContain(run.status[i]);
         skipped += run.skipped;
       }
     }
