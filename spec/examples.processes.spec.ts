@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
+import { read } from 'vega';
 import { describe, expect, it } from 'vitest';
 import { cli } from './support/cli.ts';
 import { describeNats } from './support/nats-server.ts';
@@ -98,6 +99,39 @@ describe.concurrent('resumable-etl', () => {
       expect(monday).toContain(shareOf(from, 15));
       expect(tuesday).toContain(shareOf(from, 30));
     }
+  });
+});
+
+describe.concurrent('data-catalogue', () => {
+  const folder = join(dirname(createRequire(import.meta.url).resolve('vega-datasets')), '../data');
+  const rowsOf = (extension: '.csv' | '.tsv' | '.json'): Map<string, number> =>
+    new Map(
+      readdirSync(folder)
+        .filter((file) => file.endsWith(extension))
+        .map((file) => {
+          const text = readFileSync(join(folder, file), 'utf8');
+          if (extension !== '.json') return [file, read(text, { type: extension === '.csv' ? 'csv' : 'tsv' }).length];
+          const value: unknown = JSON.parse(text);
+          const isTable = Array.isArray(value) && typeof value[0] === 'object' && !Array.isArray(value[0]);
+          return [file, isTable ? value.length : 0];
+        }),
+    );
+  const total = (rows: ReadonlyMap<string, number>): number => [...rows.values()].reduce((sum, each) => sum + each, 0);
+
+  it('registers every file as fast as the service allows, and reports on them as its guide says', async () => {
+    const { stdout } = await example('data-catalogue');
+    expect(readFileSync(join(root, 'examples/data-catalogue/README.md'), 'utf8')).toContain(stdout);
+    const lines = new Map([...rowsOf('.csv'), ...rowsOf('.tsv')]);
+    const json = rowsOf('.json');
+    const tables = [...json.values()].filter((rows) => rows > 0).length;
+    expect(stdout).toContain(`register#1: ${lines.size} elements`);
+    expect(stdout).toContain(`${lines.size} files, ${total(lines)} rows`);
+    expect(stdout).toContain(`${tables} files, ${total(json)} rows`);
+    const [longest] = [...lines].toSorted(([, a], [, b]) => b - a);
+    expect(stdout).toMatch(new RegExp(`rows\\n  ${longest![0]} +${longest![1]} rows`));
+    const others = [...json].filter(([, rows]) => rows === 0).map(([file]) => file);
+    expect(stdout).toContain(`not tables: ${others.toSorted().join(', ')}\n`);
+    expect(stdout).toContain(`the catalogue has ${lines.size + json.size} entries, and refused 0 requests`);
   });
 });
 

@@ -46,7 +46,10 @@ export interface RunView {
   readonly state: 'running' | 'finished' | 'failed';
   readonly startedAt: number;
   readonly endedAt: number | null;
+  /** Functions that run, as far as known: elements of maps, and not the maps themselves. */
   readonly total: number;
+  /** How many times the run has grown: the length of the `growth` of its graph. */
+  readonly grown: number;
   readonly done: number;
   readonly failed: number;
   readonly running: number;

@@ -149,8 +149,9 @@ export class RunHistory {
     const rows = this.rows.drop();
     for (let at = 0; at < rows.length; at += spanWidth) {
       const name = graph.code[rows[at]!]!;
-      counts[name]!++;
-      times[name]! += rows[at + 3]!;
+      // A run that grows may get more names.
+      counts[name] = (counts[name] ?? 0) + 1;
+      times[name] = (times[name] ?? 0) + rows[at + 3]!;
     }
     return rows.length / spanWidth;
   }

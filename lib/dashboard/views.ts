@@ -18,6 +18,7 @@ export function toRunView({ key, host, record, running, remaining, error }: RunH
     startedAt: startedAt ?? 0,
     endedAt: endedAt ?? null,
     total,
+    grown: graph.growth?.length ?? 0,
     // For functions done before the first event, only the end of the run shows how many there were.
     done: state === 'finished' ? total - failed : done,
     failed,

@@ -25,6 +25,18 @@ export interface RunGraph {
   readonly costs: readonly (Cost | null)[];
   /** For each function: its declared or learned duration in ms on a node of speed 1; null if unknown. */
   readonly duration: readonly (number | null)[];
+  /** What the run has grown by, in order. These functions are the last of `ids`. Absent as long as it has not grown. */
+  readonly growth?: readonly Growth[];
+}
+
+/** The elements of a map, or the graph that a function answered with. */
+export interface Growth {
+  /** Index of the map, or of the function that answered. */
+  readonly owner: number;
+  /** Index of the first function that it brought. */
+  readonly first: number;
+  readonly count: number;
+  readonly isMap: boolean;
 }
 
 /** @param durationOf ms for a function; undefined if unknown */

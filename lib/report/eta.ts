@@ -4,7 +4,7 @@
  */
 import { fromDependencies, type Links, sortTopologically } from '../dag/compile/links.ts';
 import type { Capabilities } from '../dag/types.ts';
-import type { RunGraph } from '../events/run-graph.ts';
+import type { Growth, RunGraph } from '../events/run-graph.ts';
 import { Outcome, type RunRecord } from './run-record.ts';
 
 /** The properties of a node that affect its throughput. */
@@ -37,19 +37,23 @@ export function remainingOf(
   if (record.endedAt !== undefined) return 0;
   const durationOf = estimates(record);
   const fastest = nodes.reduce((speed, node) => Math.max(speed, node.speed ?? 1), 0) || 1;
-  const { order, outOffset, outs } = shapeOf(graph);
+  const { order, outOffset, outs, owners } = shapeOf(graph);
   const level = new Float64Array(graph.ids.length);
   const held = new Float64Array(graph.costs.length); // by cost: ms on a node of speed 1
   let [longest, work] = [0, 0];
   for (let at = order.length - 1; at >= 0; at--) {
     const i = order[at]!;
-    if (outcome[i] !== Outcome.waiting) continue;
+    const grownBy = owners.get(i);
+    // What comes after a function that is done is counted there, unless it waits for what the function has brought.
+    if (outcome[i] !== Outcome.waiting && grownBy === undefined) continue;
+    let after = 0;
+    for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) if (level[outs[k]!]! > after) after = level[outs[k]!]!;
+    level[i] = after;
+    if (outcome[i] !== Outcome.waiting || grownBy?.isMap === true) continue;
     const whole = durationOf(i);
     if (whole === undefined) return undefined;
     const begun = running.get(i);
     const ms = begun === undefined ? whole / fastest : Math.max(0, whole / fastest - (now - begun));
-    let after = 0;
-    for (let k = outOffset[i]!; k < outOffset[i + 1]!; k++) if (level[outs[k]!]! > after) after = level[outs[k]!]!;
     level[i] = after + ms;
     if (level[i]! > longest) longest = level[i]!;
     work += ms * fastest;
@@ -90,7 +94,8 @@ function estimates({ graph, outcome, begun, ended }: RunRecord): (i: number) => 
   const declared = new Float64Array(names.length + 1);
   const tookOfDeclared = new Float64Array(names.length + 1);
   for (let i = 0; i < outcome.length; i++) {
-    if (outcome[i] !== Outcome.done) continue;
+    // A map has no attempt of its own, and neither has a function whose result was recorded or cached.
+    if (outcome[i] !== Outcome.done || Number.isNaN(ended[i]!)) continue;
     const ms = Math.max(0, ended[i]! - begun[i]!);
     for (const c of [code[i]!, names.length]) {
       // the last entry is for all names
@@ -116,19 +121,31 @@ function estimates({ graph, outcome, begun, ended }: RunRecord): (i: number) => 
 interface Shape extends Links {
   /** A topological order without the functions of cycles. */
   readonly order: Int32Array;
+  /** Functions that the run has grown by: maps, and those that answered with a graph. */
+  readonly owners: ReadonlyMap<number, Growth>;
 }
 
 const shapes = new WeakMap<RunGraph, Shape>();
 
 function shapeOf(graph: RunGraph): Shape {
-  let shape = shapes.get(graph);
-  if (shape === undefined) shapes.set(graph, (shape = toShape(graph)));
+  const known = shapes.get(graph);
+  if (known?.size === graph.ids.length && known.owners.size === (graph.growth?.length ?? 0)) return known;
+  const shape = toShape(graph);
+  shapes.set(graph, shape);
   return shape;
 }
 
-function toShape({ deps }: RunGraph): Shape {
+/** What takes the result of a map waits for its elements; what takes that of another owner, for the functions it brought. */
+function toShape({ deps, growth = [] }: RunGraph): Shape {
+  const owners = new Map(growth.map((each) => [each.owner, each]));
   const depOffset = new Int32Array(deps.length + 1);
-  deps.forEach((each, i) => (depOffset[i + 1] = depOffset[i]! + each.length));
-  const links = fromDependencies(depOffset, Int32Array.from(deps.flat()));
-  return { ...links, order: sortTopologically(links) };
+  deps.forEach((each, i) => (depOffset[i + 1] = depOffset[i]! + each.length + (owners.get(i)?.count ?? 0)));
+  const links = new Int32Array(depOffset[deps.length]!);
+  deps.forEach((each, i) => {
+    links.set(each, depOffset[i]!);
+    const { first, count } = owners.get(i) ?? { first: 0, count: 0 };
+    for (let k = 0; k < count; k++) links[depOffset[i]! + each.length + k] = first + k;
+  });
+  const all = fromDependencies(depOffset, links);
+  return { ...all, order: sortTopologically(all), owners };
 }

@@ -2,7 +2,7 @@
 import { messageOf } from '../core/message-of.ts';
 import { cut } from '../core/cut.ts';
 import type { EventOf, EventType, GrownGraph, HandoffEvent } from '../events/events.ts';
-import type { RunGraph } from '../events/run-graph.ts';
+import type { Growth, RunGraph } from '../events/run-graph.ts';
 
 /** The state of a function. */
 export const Outcome = { waiting: 0, done: 1, failed: 2, skipped: 3 } as const;
@@ -222,7 +222,7 @@ export class RunRecord {
     const { code, pins, cost, duration } = this.graph;
     const base = this.graph.ids.length;
     const deps = this.#depsOf(owner, count);
-    this.#append(count, (k) => ({
+    this.#append({ owner, first: base, count, isMap: true }, (k) => ({
       id: `${id}[${k}]`,
       code: code[owner]!,
       deps: deps[k]!,
@@ -238,13 +238,14 @@ export class RunRecord {
 
   /** Adds the graph that a function answered with. */
   #growGraph(id: string, { ids, names, deps }: GrownGraph): void {
-    if (!this.index.has(id) || this.index.has(`${id}/${ids[0]}`)) return;
+    const owner = this.index.get(id);
+    if (owner === undefined || this.index.has(`${id}/${ids[0]}`)) return;
     const base = this.graph.ids.length;
     const codeOf = (name: string): number => {
       const known = this.graph.names.indexOf(name);
       return known >= 0 ? known : (this.graph.names as string[]).push(name) - 1;
     };
-    this.#append(ids.length, (k) => ({
+    this.#append({ owner, first: base, count: ids.length, isMap: false }, (k) => ({
       id: `${id}/${ids[k]}`,
       code: codeOf(names[k]!),
       deps: deps[k]!.map((dep) => base + dep),
@@ -254,12 +255,13 @@ export class RunRecord {
     }));
   }
 
-  #append(count: number, each: (k: number) => Added): void {
-    if (!this.#ownsGraph) this.graph = copyOfGraph(this.graph);
+  #append(by: Growth, each: (k: number) => Added): void {
+    if (!this.#ownsGraph) this.graph = { ...copyOfGraph(this.graph), growth: [] };
     this.#ownsGraph = true;
-    const { ids, code, deps, pins, cost, duration } = this.graph as Writable<RunGraph>;
+    const { ids, code, deps, pins, cost, duration, growth } = this.graph as Writable<Required<RunGraph>>;
     const index = this.index as Map<string, number>;
-    for (let k = 0; k < count; k++) {
+    growth.push(by);
+    for (let k = 0; k < by.count; k++) {
       const added = each(k);
       index.set(added.id, ids.push(added.id) - 1);
       code.push(added.code);
@@ -318,7 +320,7 @@ interface Added {
 
 /** A graph with lists of its own, to which functions can be added, or which stays as it is when the run grows. */
 export function copyOfGraph(graph: RunGraph): RunGraph {
-  const { ids, code, names, deps, pins, cost, duration } = graph;
+  const { ids, code, names, deps, pins, cost, duration, growth } = graph;
   return {
     ...graph,
     ids: [...ids],
@@ -328,6 +330,7 @@ export function copyOfGraph(graph: RunGraph): RunGraph {
     pins: [...pins],
     cost: [...cost],
     duration: [...duration],
+    ...(growth !== undefined && { growth: [...growth] }),
   };
 }
 

@@ -12,7 +12,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { imagePipeline } from '../../examples/image-processing/pipeline.ts';
 import { createReport } from '../../lib/dashboard/report.ts';
-import { Dag, Handoff, type HandoffOptions } from '../../lib/index.ts';
+import { Dag, Handoff, type HandoffOptions, tasks } from '../../lib/index.ts';
 import { overviewOf } from '../../lib/runtime/handoff.ts';
 import { dagOf, errorOf, t } from '../support/handoff.ts';
 import { describeWith } from '../support/requires.ts';
@@ -20,6 +20,8 @@ import { describeWith } from '../support/requires.ts';
 const executablePath = '/usr/bin/chromium';
 const isThere = existsSync(executablePath);
 if (!isThere) console.warn(`The dashboard was not looked at in a browser: there is no ${executablePath}.`);
+
+const e = tasks<typeof import('../fixtures/expand-tasks.ts')>(new URL('../fixtures/expand-tasks.ts', import.meta.url));
 
 /** Finds what keeps people from using a page, by the rules of WCAG. */
 const axe = axeCore.source;
@@ -349,6 +351,61 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
       await page.getByRole('link', { name: 'To the content' }).focus();
       await page.keyboard.press('Enter');
       expect(await page.locator('#view:focus').count()).toBe(1);
+    });
+
+    it('shows a map as one box with counts, which opens to its elements by keyboard', async () => {
+      const handoff = await start();
+      const page = await open(handoff.dashboard!.url);
+      const growing = new Dag('growing')
+        .add({ id: 'numbers', code: t.constant, extraArgs: [[1, 2, 3]] })
+        .add({ id: 'twice', code: t.double, args: ['numbers'], map: true })
+        .add({ id: 'again', code: t.double, args: ['twice'], map: true })
+        .add({ id: 'none', code: t.constant, extraArgs: [[]] })
+        .add({ id: 'nothing', code: t.double, args: ['none'], map: true })
+        .add({ id: 'tree', code: e.sum, extraArgs: [0, 4, 1] });
+      await handoff.execute(growing);
+      await seeAll(page);
+      // Functions that run: not the maps, but their elements, and what `tree` answered with.
+      const total = Number(/of (\d+)/.exec((await page.locator('.facts').textContent())!)![1]);
+      await show(page, 'Graph');
+      await page.locator('.states', { hasText: `${total} done` }).waitFor();
+      const map = page.getByRole('button', { name: 'twice: 3 elements, 3 done, 0 failed', exact: true });
+      const elements = page.locator('.picture').getByRole('button', { name: /^twice\[/ });
+      await map.waitFor();
+      await page.getByRole('button', { name: 'nothing, double, done', exact: true }).waitFor();
+      expect(await elements.count()).toBe(0);
+      await page.getByRole('button', { name: 'Open twice: 3 elements' }).focus();
+      await page.keyboard.press('Enter');
+      await page.getByRole('button', { name: 'twice[2], double, done' }).waitFor();
+      const close = page.getByRole('button', { name: 'Close twice: 3 elements', expanded: true });
+      await close.waitFor();
+      await page.getByRole('button', { name: 'twice[1], double, done' }).focus();
+      await page.keyboard.press('Enter');
+      await panel(page).getByRole('heading', { name: 'twice[1]', exact: true }).waitFor();
+      await panel(page).getByRole('button', { name: 'again[1]' }).waitFor();
+      await panel(page).getByRole('button', { name: 'twice', exact: true }).click();
+      await panel(page).getByRole('heading', { name: '3 elements' }).waitFor();
+      await panel(page).getByRole('button', { name: 'twice[0]' }).waitFor();
+      expect(await panel(page).locator('.kind .chip').textContent()).toContain('done');
+      await close.focus();
+      await page.keyboard.press(' ');
+      await map.waitFor();
+      expect(await elements.count()).toBe(0);
+      // A function that answers with a graph is one box, too.
+      await page.getByRole('button', { name: /^tree: \d+ functions inside/ }).click();
+      await panel(page)
+        .getByRole('heading', { name: /functions inside$/ })
+        .waitFor();
+      await page.getByRole('button', { name: /^Open tree: / }).click();
+      await page
+        .getByRole('button', { name: /^tree\// })
+        .first()
+        .waitFor();
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate<{ violations: { id: string }[] }>(
+        `axe.run(document, { rules: { 'label-content-name-mismatch': { enabled: true } } })`,
+      );
+      expect(violations.map(({ id }) => id)).toEqual([]);
     });
 
     it('shows unfinished functions of an ended run as not finished, not as waiting', async () => {

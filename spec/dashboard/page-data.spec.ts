@@ -3,13 +3,29 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { readPlace, tabs, writePlace } from '../../lib/dashboard/page/address.ts';
 import { viewFromData } from '../../lib/dashboard/page/function-view.ts';
-import { countStates, longestOf } from '../../lib/dashboard/page/grouping.ts';
+import { countStates, functionsOf, longestFirst } from '../../lib/dashboard/page/grouping.ts';
 import { NodeHistory } from '../../lib/dashboard/page/history.ts';
 import { RateMeter } from '../../lib/dashboard/page/rate.ts';
 import { RunData, State } from '../../lib/dashboard/page/run-data.ts';
 import { Store } from '../../lib/dashboard/page/store.ts';
 import type { Mark, Message, NodeView, RunView, Spans } from '../../lib/dashboard/protocol.ts';
+import type { RunGraph } from '../../lib/events/run-graph.ts';
 import { diamond } from './support.ts';
+
+/** `top`, a map over its result with two elements, `right`, which takes the map, `end`, and an empty map. */
+const grown: RunGraph = {
+  ...diamond,
+  ids: ['top', 'left', 'right', 'end', 'left[0]', 'left[1]', 'none'],
+  code: [0, 1, 2, 2, 1, 1, 1],
+  deps: [[], [0], [1], [2], [0], [0], [0]],
+  pins: Array<null>(7).fill(null),
+  cost: Array<number>(7).fill(0),
+  duration: Array<null>(7).fill(null),
+  growth: [
+    { owner: 1, first: 4, count: 2, isMap: true },
+    { owner: 6, first: 7, count: 0, isMap: true },
+  ],
+};
 
 const tracks = [{ host: 'local', node: 'n', thread: 0 }];
 const spans = (rows: readonly number[], more: Partial<Spans> = {}): Spans => ({
@@ -46,13 +62,40 @@ describe('what is known of a run', () => {
     expect(data.wordFor(State.skipped)).toBe('skipped');
   });
 
-  it('lists for each name the longest functions, by state', () => {
+  it('lists the longest functions, by state', () => {
     const data = new RunData('k', diamond);
     data.addSpans(spans([1, 0, 1, 2, 1, 0, 2, 0, 3, 4, 1, 0, 0, 0, 0, 1, 1, 0]));
-    expect(longestOf(data, 1, State.done, 5)).toEqual([2, 1]);
-    expect(longestOf(data, 1, State.done, 1)).toEqual([2]);
-    expect(longestOf(data, 2, State.waiting, 5)).toEqual([3]);
-    expect(longestOf(data, 2, State.failed, 5)).toEqual([]);
+    expect(longestFirst(data, [1, 2, 3], State.done, 5)).toEqual([2, 1]);
+    expect(longestFirst(data, [0, 1, 2], State.done, 2)).toEqual([2, 1]);
+    expect(longestFirst(data, [3], State.waiting, 5)).toEqual([3]);
+    expect(longestFirst(data, [0, 3], State.failed, 5)).toEqual([]);
+  });
+
+  it('gives a map the state of its elements, and counts them instead of the map', () => {
+    const data = new RunData('k', grown);
+    const stateOfMap = (): number => data.states[1]!;
+    expect(functionsOf(grown)).toEqual([0, 2, 3, 4, 5]);
+    expect([stateOfMap(), data.states[6]]).toEqual([State.waiting, State.done]);
+    data.setLive([{ fn: 4, host: 'local', node: 'n', thread: 0, since: 1 }]);
+    expect(stateOfMap()).toBe(State.running);
+    data.setLive([]);
+    data.addSpans(spans([4, 0, 1, 2, 1, 0]));
+    expect(stateOfMap()).toBe(State.running);
+    data.addSpans(spans([5, 0, 3, 2, 1, 0], { from: 1 }));
+    expect(stateOfMap()).toBe(State.done);
+    data.addMarks({ type: 'marks', run: 'k', from: 0, marks: [mark('recomputed', 5, 9)] });
+    expect(stateOfMap()).toBe(State.running);
+    data.isOver = true;
+    data.setLive([]);
+    expect(data.wordFor(stateOfMap())).toBe('not finished');
+    data.addMarks({ type: 'marks', run: 'k', from: 1, marks: [mark('failed', 5, 10)] });
+    expect(stateOfMap()).toBe(State.failed);
+    expect([data.ownerOf(5), data.ownerOf(0), data.broughtBy(1)?.count, data.broughtBy(4)]).toEqual([
+      1,
+      -1,
+      2,
+      undefined,
+    ]);
   });
 
   it('starts over when the server does, and shows the old data until then', () => {
@@ -156,6 +199,7 @@ const run = (key: string, more: Partial<RunView> = {}): RunView => ({
   startedAt: 1000,
   endedAt: null,
   total: 4,
+  grown: 0,
   done: 0,
   failed: 0,
   running: 0,
@@ -256,6 +300,19 @@ describe('what the page makes of messages', () => {
     expect([...store.data!.states]).toEqual([State.done, State.done, State.waiting, State.waiting, State.done]);
     expect(store.data!.index.get('left[0]')).toBe(4);
     expect(store.data!.dependentsOf(0)).toContain(4);
+  });
+
+  it('asks for the graph of a run that has grown before the first of its elements ends, and once at a time', () => {
+    const { store, needed } = newStore();
+    store.apply(hello('s'));
+    store.apply({ type: 'runs', runs: [run('k')], gone: [] });
+    store.addGraph('k', diamond);
+    store.apply({ type: 'runs', runs: [run('k', { grown: 1 })], gone: [] });
+    store.apply({ type: 'runs', runs: [run('k', { grown: 2 })], gone: [] });
+    expect(needed).toEqual(['k', 'k, grown']);
+    store.addGraph('k', grown);
+    store.apply({ type: 'runs', runs: [run('k', { grown: 2, done: 1 })], gone: [] });
+    expect([needed.length, store.data!.states.length]).toEqual([2, 7]);
   });
 
   describe('of the time', () => {

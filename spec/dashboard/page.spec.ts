@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isSmall, pictureOfFunctions, pictureOfGroups } from '../../lib/dashboard/page/grouping.ts';
+import { hasRoomFor, isSmall, pictureOfFunctions, pictureOfGroups } from '../../lib/dashboard/page/grouping.ts';
 import { TrackSpans } from '../../lib/dashboard/page/track-spans.ts';
 import { layoutPicture, lettersIn, pathThrough } from '../../lib/dashboard/page/layout.ts';
 import { mergeVisible, Pieces } from '../../lib/dashboard/page/merge.ts';
@@ -399,6 +399,114 @@ describe('the picture of a graph', () => {
     expect(boxes.find(({ label }) => label === 'n7')!.functions.length).toBe(3);
     expect(boxes.at(-1)!.label).toBe('281 other names');
     expect(boxes.reduce((sum, { functions }) => sum + functions.length, 0)).toBe(402);
+  });
+
+  describe('of a run that grows', () => {
+    /** `m` and `n` map, `split` answers with a graph whose second function does so too, `end` takes `n` and `split`. */
+    const grown: RunGraph = {
+      ...diamond,
+      ids: ['list', 'm', 'n', 'split', 'end', 'm[0]', 'm[1]', 'n[0]', 'n[1]', 'split/a', 'split/b', 'split/b/c'],
+      names: ['list', 'work', 'split', 'end'],
+      code: [0, 1, 1, 2, 3, 1, 1, 1, 1, 2, 2, 2],
+      deps: [[], [0], [1], [0], [2, 3], [0], [0], [5], [6], [], [9], []],
+      growth: [
+        { owner: 1, first: 5, count: 2, isMap: true },
+        { owner: 2, first: 7, count: 2, isMap: true },
+        { owner: 3, first: 9, count: 2, isMap: false },
+        { owner: 10, first: 11, count: 1, isMap: false },
+      ],
+    };
+    const linksOf = (picture: ReturnType<typeof pictureOfFunctions>): string[] =>
+      picture.links.map(({ from, to }) => `${picture.boxes[from]!.label} → ${picture.boxes[to]!.label}`).toSorted();
+
+    it('has one box for a map, and one for a function that answers with a graph', () => {
+      const picture = pictureOfFunctions(grown);
+      expect(picture.boxes.map(({ label, functions, owner }) => [label, functions, owner?.count])).toEqual([
+        ['list', [0], undefined],
+        ['m', [5, 6], 2],
+        ['n', [7, 8], 2],
+        ['split', [3, 9, 10, 11], 2],
+        ['end', [4], undefined],
+      ]);
+      expect(linksOf(picture)).toEqual(['list → m', 'list → split', 'm → n', 'n → end', 'split → end']);
+      expect(picture.boxes[picture.boxOf[8]!]!.label).toBe('n');
+    });
+
+    it('opens a map to its elements, which take what they take and lead to the map', () => {
+      const picture = pictureOfFunctions(grown, new Set([2]));
+      expect(picture.boxes.find(({ label }) => label === 'n')).toMatchObject({
+        functions: [2],
+        owner: { fn: 2, isMap: true, count: 2, isOpen: true },
+      });
+      expect(linksOf(picture)).toEqual([
+        'list → m',
+        'list → split',
+        'm → n[0]',
+        'm → n[1]',
+        'n → end',
+        'n[0] → n',
+        'n[1] → n',
+        'split → end',
+      ]);
+    });
+
+    it('opens a graph to its functions, and what is inside of those only after them', () => {
+      const labels = (...open: number[]): string[] =>
+        pictureOfFunctions(grown, new Set(open))
+          .boxes.map(({ label }) => label)
+          .filter((label) => label.startsWith('split'));
+      expect(labels(3)).toEqual(['split', 'split/a', 'split/b']);
+      expect(labels(10)).toEqual(['split']);
+      expect(labels(3, 10)).toEqual(['split', 'split/a', 'split/b', 'split/b/c']);
+      expect(linksOf(pictureOfFunctions(grown, new Set([3, 10]))).filter((link) => link.includes('/'))).toEqual([
+        'split → split/a',
+        'split/a → split/b',
+        'split/b → split/b/c',
+      ]);
+    });
+
+    it('has every function that runs in one box, whatever is open', () => {
+      fc.assert(
+        fc.property(fc.subarray([1, 2, 3, 10]), (open) => {
+          const { boxes, boxOf } = pictureOfFunctions(grown, new Set(open));
+          const shown = boxes.flatMap(({ functions }) => functions);
+          expect(new Set(shown).size).toBe(shown.length);
+          // Maps do not run, and an open one has a box of its own.
+          const running = [0, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...open.filter((fn) => fn < 3)];
+          expect(shown.toSorted((a, b) => a - b)).toEqual(running.toSorted((a, b) => a - b));
+          for (const fn of shown) expect(boxes[boxOf[fn]!]!.functions).toContain(fn);
+        }),
+      );
+    });
+
+    it('counts elements by name, and not their maps', () => {
+      const { boxes, links, boxOf } = pictureOfGroups(grown);
+      expect(boxes.map(({ label, functions }) => [label, functions])).toEqual([
+        ['list', [0]],
+        ['work', [5, 6, 7, 8]],
+        ['split', [3, 9, 10, 11]],
+        ['end', [4]],
+      ]);
+      expect(boxes[boxOf[1]!]!.label).toBe('work');
+      expect(links).toContainEqual({ from: 0, to: 1, count: 2 });
+    });
+
+    it('stays small while the box of a large map is closed, which is too large to be opened', () => {
+      const size = 2000;
+      const each = <Value>(of: (k: number) => Value): Value[] => Array.from({ length: size }, (_, k) => of(k));
+      const large: RunGraph = {
+        ...diamond,
+        ids: ['list', 'm', ...each((k) => `m[${k}]`)],
+        code: [0, 1, ...each(() => 1)],
+        deps: [[], [0], ...each(() => [0])],
+        growth: [{ owner: 1, first: 2, count: size, isMap: true }],
+      };
+      const picture = pictureOfFunctions(large);
+      expect([isSmall(large), isSmall(large, new Set([1]))]).toEqual([true, false]);
+      expect([hasRoomFor(picture, 2), hasRoomFor(picture, size)]).toEqual([true, false]);
+      expect(picture.boxes[1]!.functions.length).toBe(size);
+      expect(layoutPicture(picture).boxes.map(({ height }) => height)).toEqual([28, 50]);
+    });
   });
 
   it('is laid out without overlaps, links from box to box, and the same each time', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { remainingOf } from '../../lib/report/eta.ts';
+import type { RunRecord } from '../../lib/report/run-record.ts';
 import { summarise } from '../../lib/report/summary.ts';
 import { ProgressMeter } from '../../lib/report/progress.ts';
 import { origin, type Ran, recordOf } from './records.ts';
@@ -87,7 +88,107 @@ describe('the remaining time of a run', () => {
   });
 });
 
+/** The record of a run whose map, or whose function that answers with a graph, becomes so many functions. */
+function grew(record: RunRecord, functionId: string, count: number, deps?: readonly (readonly number[])[]): void {
+  record.record({
+    type: 'run:grown',
+    at: later,
+    runId: 'd',
+    dagId: 'd',
+    functionId,
+    count,
+    ...(deps && { graph: { ids: deps.map((_, k) => `part#${k}`), names: deps.map(() => 'part'), deps } }),
+  });
+}
+
+function ended(record: RunRecord, functionId: string, from: number, to: number): void {
+  record.record({
+    type: 'attempts',
+    at: later,
+    runId: 'd',
+    dagId: 'd',
+    node: 'a',
+    thread: 0,
+    functionIds: [functionId],
+    attempts: [1],
+    spans: [origin + from, origin + to],
+    bytes: [0],
+    failed: [],
+  });
+}
+
+describe('the remaining time of a run that grows', () => {
+  const one = [{ threads: 1 }];
+
+  it('counts the elements of a map as they become known, and what comes after them', () => {
+    const record = recordOf([
+      { id: 'list', at: [0, 10] },
+      { id: 'm', deps: ['list'], declared: 10 },
+      { id: 'sum', deps: ['m'], declared: 5 },
+    ]);
+    expect(remainingOf(record, later, one)).toBe(15);
+    grew(record, 'm', 4);
+    expect(remainingOf(record, later, one)).toBe(45);
+    expect(remainingOf(record, later, [{ threads: 8 }])).toBe(15);
+    ended(record, 'm[0]', 10, 20);
+    ended(record, 'm[1]', 20, 30);
+    expect(remainingOf(record, later, one)).toBe(25);
+  });
+
+  it('is known beside maps that are done, which have no time of their own', () => {
+    const record = recordOf([
+      { id: 'list', at: [0, 10] },
+      { id: 'm', name: 'work', deps: ['list'] },
+      { id: 'n', name: 'work', deps: ['m'] },
+    ]);
+    grew(record, 'm', 2);
+    ended(record, 'm[0]', 10, 40);
+    ended(record, 'm[1]', 40, 70);
+    expect(remainingOf(record, later, one)).toBe(30);
+    grew(record, 'n', 0);
+    expect(remainingOf(record, later, one)).toBe(0);
+  });
+
+  it('is known beside functions whose results were recorded', () => {
+    const record = recordOf([
+      { id: 'a', name: 'n' },
+      { id: 'b', name: 'n', at: [0, 20] },
+      { id: 'c', name: 'n' },
+    ]);
+    record.record({ type: 'function:restored', at: later, runId: 'd', dagId: 'd', node: 'a', functionId: 'a' });
+    expect(remainingOf(record, later, one)).toBe(20);
+  });
+
+  it('counts the graph that a function answered with before what waits for its result', () => {
+    const record = recordOf([
+      { id: 'split', at: [0, 10] },
+      { id: 'end', deps: ['split'], declared: 7 },
+    ]);
+    expect(remainingOf(record, later)).toBe(7);
+    grew(record, 'split', 3, [[], [], [0, 1]]);
+    // Two parts at once, the third, and the end.
+    expect(remainingOf(record, later)).toBe(27);
+    ended(record, 'split/part#0', 10, 20);
+    ended(record, 'split/part#1', 10, 20);
+    ended(record, 'split/part#2', 20, 30);
+    expect(remainingOf(record, later)).toBe(7);
+  });
+});
+
 describe('progress', () => {
+  it('counts elements instead of their map as soon as they are known', () => {
+    const record = recordOf([
+      { id: 'list', at: [0, 500] },
+      { id: 'm', deps: ['list'] },
+    ]);
+    const meter = new ProgressMeter(record);
+    expect(meter.state(later, [{ threads: 1 }])).toMatchObject({ total: 2, done: 1, remaining: 500 });
+    grew(record, 'm', 3);
+    expect(meter.state(later, [{ threads: 1 }])).toMatchObject({ total: 4, done: 1, remaining: 1500 });
+    ended(record, 'm[1]', 500, 1000);
+    expect(meter.state(later, [{ threads: 1 }])).toMatchObject({ total: 4, done: 2, remaining: 1000 });
+  });
+
   it('tells counts, the time so far, the rate and what is left', () => {
     const record = recordOf([
       { id: 'a1', name: 'a', at: [0, 500] },

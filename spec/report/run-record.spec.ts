@@ -29,6 +29,10 @@ describe('a record of a run that grows', () => {
     record.record({ ...ofRun, type: 'run:grown', functionId: 'n', count: 2 }); // it is told of again
     expect(record.graph.ids).toEqual(['list', 'm', 'n', 'm[0]', 'm[1]', 'n[0]', 'n[1]']);
     expect(record.graph.deps.slice(3)).toEqual([[0], [0], [3, 0], [4, 0]]);
+    expect(record.graph.growth).toEqual([
+      { owner: 1, first: 3, count: 2, isMap: true },
+      { owner: 2, first: 5, count: 2, isMap: true },
+    ]);
     expect([record.total, record.done]).toEqual([5, 1]);
     record.record(ended('m[0]', 'n[0]', 'm[1]'));
     expect([record.done, record.outcome[1], record.outcome[2]]).toEqual([4, Outcome.done, Outcome.waiting]);
@@ -62,6 +66,10 @@ describe('a record of a run that grows', () => {
     ]);
     record.record(ended('sort/sort#1/merge#1'));
     expect([record.total, record.done, record.outcome[4]]).toEqual([5, 2, Outcome.done]);
+    expect(record.graph.growth).toEqual([
+      { owner: 0, first: 1, count: 2, isMap: false },
+      { owner: 1, first: 3, count: 2, isMap: false },
+    ]);
     expect(given.ids).toEqual(['sort']);
   });
 });

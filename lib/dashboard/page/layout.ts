@@ -1,6 +1,6 @@
 /** The positions of a graph's boxes and the paths between them: the layered layout of dagre. */
 import { Graph, layout } from '@dagrejs/dagre';
-import type { Picture } from './grouping.ts';
+import type { Box, Picture } from './grouping.ts';
 
 export interface Point {
   readonly x: number;
@@ -30,12 +30,22 @@ export interface Layout {
 const letter = 7.2;
 const minBoxWidth = 72;
 const minGroupWidth = 216;
+const minOwnerWidth = 132;
 const maxBoxWidth = 220;
 const betweenLayers = 56;
 
-/** The pixel width of a box with this label. */
-export function boxWidth(label: string, isGrouped: boolean): number {
-  return Math.min(Math.max(label.length * letter + 34, isGrouped ? minGroupWidth : minBoxWidth), maxBoxWidth);
+/** Room for the button that opens a box. */
+export const buttonWidth = 22;
+
+/** Whether a box has counts, and not just a state. */
+export function hasCounts({ functions, owner }: Box, isGrouped: boolean): boolean {
+  return isGrouped || (owner !== undefined && (functions.length > 1 || !owner.isOpen));
+}
+
+function widthOf({ label, owner }: Box, isGrouped: boolean): number {
+  const least = isGrouped ? minGroupWidth : owner === undefined ? minBoxWidth : minOwnerWidth;
+  const wanted = label.length * letter + 34 + (owner === undefined ? 0 : buttonWidth);
+  return Math.min(Math.max(wanted, least), maxBoxWidth);
 }
 
 /** How many letters of a label fit into a box. */
@@ -49,8 +59,9 @@ export function layoutPicture({ boxes, links, isGrouped }: Picture): Layout {
   graph.setGraph({ rankdir: 'LR', nodesep: 14, ranksep: betweenLayers, edgesep: 8, marginx: 16, marginy: 16 });
   graph.setDefaultEdgeLabel(() => ({}));
   // All as wide as the widest, so that layers form columns.
-  const width = boxes.reduce((most, { label }) => Math.max(most, boxWidth(label, isGrouped)), 0);
-  for (const i of boxes.keys()) graph.setNode(String(i), { width, height: isGrouped ? 50 : 28 });
+  const width = boxes.reduce((most, box) => Math.max(most, widthOf(box, isGrouped)), 0);
+  for (const [i, box] of boxes.entries())
+    graph.setNode(String(i), { width, height: hasCounts(box, isGrouped) ? 50 : 28 });
   for (const { from, to, count } of links)
     graph.setEdge(
       String(from),

@@ -82,8 +82,9 @@ function draw(): void {
   const { data } = store;
   const names = data?.graph.names ?? [];
   if (places.names !== names) {
+    // A run that grows keeps its names, and may get more.
+    if (names[highlight] !== places.names[highlight]) highlight = -1;
     places = { names, of: placesOf(names) };
-    highlight = -1;
   }
   // The run in the address may no longer exist.
   if (place.run !== null && store.key !== null && place.run !== store.key) {

@@ -1,5 +1,5 @@
 /** The state of the displayed run: spans, state of each function, and marks. */
-import type { RunGraph } from '../../events/run-graph.ts';
+import type { Growth, RunGraph } from '../../events/run-graph.ts';
 import { type Mark, type Marks, spanWidth, type Spans } from '../protocol.ts';
 import { TrackSpans } from './track-spans.ts';
 
@@ -56,6 +56,7 @@ export class RunData {
   /** Index in `tracks`, by the server's number of a track. */
   readonly #trackIndexes: number[] = [];
   #dependents: number[][] | undefined;
+  #brought: ReadonlyMap<number, Growth> | undefined;
   #marked = 0;
   #isStale = false;
 
@@ -72,6 +73,7 @@ export class RunData {
     this.attempts = new Uint16Array(size);
     this.countOf = new Float64Array(graph.names.length);
     this.timeOf = new Float64Array(graph.names.length);
+    this.#settleMaps();
   }
 
   /** Whether a row or a mark is about a function that the graph does not have: the run has grown. */
@@ -97,6 +99,8 @@ export class RunData {
     this.countOf = longer(this.countOf, new Float64Array(graph.names.length));
     this.timeOf = longer(this.timeOf, new Float64Array(graph.names.length));
     this.#dependents = undefined;
+    this.#brought = undefined;
+    this.#settleMaps();
     this.version++;
   }
 
@@ -118,6 +122,7 @@ export class RunData {
     }
     this.rows = from + rows.length / spanWidth;
     if (from === dropped && dropped > 0) this.#inferForgotten();
+    this.#settleMaps();
     this.version++;
   }
 
@@ -134,6 +139,7 @@ export class RunData {
       const isGone = mark.kind === 'lost' || mark.kind === 'recomputed';
       if (isGone && !(this.ended[mark.fn]! > mark.at)) this.states[mark.fn] = State.waiting;
     }
+    this.#settleMaps();
     this.version++;
   }
 
@@ -163,6 +169,7 @@ export class RunData {
     for (const { fn } of this.live) if (this.states[fn] === State.waiting) this.states[fn] = State.running;
     // A thread gets its row when its first function starts, not when that ends.
     for (const one of this.live) this.#trackOf(one);
+    this.#settleMaps();
     this.version++;
   }
 
@@ -177,6 +184,17 @@ export class RunData {
       for (const [i, deps] of this.graph.deps.entries()) for (const dep of deps) this.#dependents[dep]!.push(i);
     }
     return this.#dependents[fn]!;
+  }
+
+  /** What the run has grown by because of a function: the elements of a map, or the graph that it answered with. */
+  broughtBy(fn: number): Growth | undefined {
+    this.#brought ??= new Map(this.graph.growth?.map((each) => [each.owner, each]));
+    return this.#brought.get(fn);
+  }
+
+  /** The map of an element, or the function that answered with the graph of a function; -1: neither. */
+  ownerOf(fn: number): number {
+    return this.graph.growth?.find(({ first, count }) => first <= fn && fn < first + count)?.owner ?? -1;
   }
 
   /** How many spans were dropped, by the server or here. */
@@ -209,6 +227,16 @@ export class RunData {
     else if (this.states[fn] !== State.failed) this.states[fn] = State.waiting;
   }
 
+  /** A map has no attempts of its own. Its state is that of its elements. */
+  #settleMaps(): void {
+    for (const { owner, first, count, isMap } of this.graph.growth ?? []) {
+      if (!isMap) continue;
+      const counts = stateNames.map(() => 0);
+      for (let fn = first; fn < first + count; fn++) counts[this.states[fn]!]!++;
+      this.states[owner] = count === 0 ? State.done : combinedState(counts, this.isOver);
+    }
+  }
+
   /** Infers the state of functions whose spans the server dropped: those whose results were used are done. */
   #inferForgotten(): void {
     for (let fn = this.states.length - 1; fn >= 0; fn--) {
@@ -236,6 +264,18 @@ export class RunData {
     for (const column of [this.begun, this.ended]) column.fill(Number.NaN);
     this.track.fill(-1);
   }
+}
+
+/**
+ * The state of several functions together.
+ *
+ * @param counts how many are in each state
+ */
+export function combinedState(counts: readonly number[], isOver: boolean): number {
+  if (counts[State.failed]! > 0) return State.failed;
+  if (counts[State.running]! > 0) return State.running;
+  if (counts[State.waiting] === 0) return counts[State.done] === 0 ? State.skipped : State.done;
+  return counts[State.done]! > 0 && !isOver ? State.running : State.waiting;
 }
 
 function longer<Column extends Uint8Array | Uint16Array | Int32Array | Float64Array>(

@@ -107,11 +107,16 @@ export class Store {
     const { data } = this;
     if (data === undefined || this.#isGrowing) return void this.#early.push(message);
     if (data.isBeyond(message)) {
-      this.#isGrowing = true;
       this.#early.push(message);
-      this.#hooks.hasGrown(data.key);
+      this.#askForGrowth();
     } else if (message.type === 'attempts') data.addSpans(message);
     else data.addMarks(message);
+  }
+
+  #askForGrowth(): void {
+    if (this.#isGrowing) return;
+    this.#isGrowing = true;
+    this.#hooks.hasGrown(this.key!);
   }
 
   addGraph(key: string, graph: RunGraph): void {
@@ -165,6 +170,7 @@ export class Store {
     const isToStay = this.run !== undefined && (this.#wanted === this.key || this.run.state === 'running');
     if (!isToStay) this.#show(this.#wanted !== null && this.runs.has(this.#wanted) ? this.#wanted : newest);
     if (this.run !== undefined) this.rate.add(this.elapsed, this.run.done);
+    if (this.data !== undefined && (this.run?.grown ?? 0) > (this.data.graph.growth?.length ?? 0)) this.#askForGrowth();
     this.#updateLive();
   }
 

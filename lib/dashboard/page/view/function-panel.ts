@@ -2,11 +2,13 @@
 import { h, type VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { FunctionView } from '../../protocol.ts';
-import { formatAmount, formatBytes, formatDuration, plural } from '../format.ts';
+import { formatAmount, formatBytes, formatCount, formatDuration, plural } from '../format.ts';
 import { viewFromData } from '../function-view.ts';
+import { countStates } from '../grouping.ts';
 import { html } from '../html.ts';
 import { type RunData, stateNames } from '../run-data.ts';
 import { ErrorView } from './error.ts';
+import { FunctionList } from './function-list.ts';
 import type { PageProps } from './props.ts';
 import { StateGlyph } from './state-glyph.ts';
 import { type FunctionAnswer, useFunctionView } from './use-function-view.ts';
@@ -51,7 +53,8 @@ export function FunctionPanel({
         ${fact('Cost', costText(shown))}
       </dl>
     </section>
-    ${argumentsSection(shown, go)} ${dependentsSection(shown, go)}
+    ${argumentsSection(shown, go)} ${dependentsSection(shown, go)} ${ownerSection(data, selected, go)}
+    ${insideSection(data, selected, actions.selectFunction)}
   </aside>`;
 }
 
@@ -145,6 +148,41 @@ function dependentsSection({ dependents }: FunctionView, go: Go): VNode {
   return html`<section>
     <h3>Needed by</h3>
     ${dependents.length === 0 ? html`<p class="none">Nothing else.</p>` : [list(), more(dependents.length)]}
+  </section>`;
+}
+
+/** The map of an element, or the function that answered with its graph. */
+function ownerSection(data: RunData, fn: number, go: Go): VNode | false {
+  const owner = data.ownerOf(fn);
+  return (
+    owner >= 0 &&
+    html`<section>
+      <h3>Part of</h3>
+      <p>${link(data.graph.ids[owner]!, go)}</p>
+    </section>`
+  );
+}
+
+/** The elements of a map, or the graph that a function answered with. */
+function insideSection(data: RunData, fn: number, onPick: (fn: number) => void): VNode | false {
+  const brought = data.broughtBy(fn);
+  if (brought === undefined) return false;
+  const { first, count, isMap } = brought;
+  const functions = Array.from({ length: count }, (_, k) => first + k);
+  const counts = countStates(functions, data.states);
+  return html`<section class="inside">
+    <h3>${isMap ? plural(count, 'element') : `${plural(count, 'function')} inside`}</h3>
+    <ul class="states">
+      ${data
+        .statesOf(counts)
+        .map(
+          (state) =>
+            html`<li key=${state}>
+              ${h(StateGlyph, { state })} ${formatCount(counts[state]!)} ${data.wordFor(state)}
+            </li>`,
+        )}
+    </ul>
+    ${h(FunctionList, { data, functions, level: 4, onPick })}
   </section>`;
 }
 

@@ -3,10 +3,20 @@ import { type ComponentChild, h, type VNode } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import { lookOf } from '../colors.ts';
 import { formatCount, plural } from '../format.ts';
-import { type Box, countStates, isSmall, type Picture, pictureOfFunctions, pictureOfGroups } from '../grouping.ts';
+import {
+  type Box,
+  countStates,
+  functionsOf,
+  hasRoomFor,
+  isSmall,
+  type Owner,
+  type Picture,
+  pictureOfFunctions,
+  pictureOfGroups,
+} from '../grouping.ts';
 import { html } from '../html.ts';
-import { layoutPicture, lettersIn, pathThrough, type PlacedBox } from '../layout.ts';
-import { type RunData, State, stateNames } from '../run-data.ts';
+import { buttonWidth, hasCounts, layoutPicture, lettersIn, pathThrough, type PlacedBox } from '../layout.ts';
+import { combinedState, type RunData, State, stateNames } from '../run-data.ts';
 import { currentTheme } from '../theme.ts';
 import { usePanZoom } from './pan-zoom.ts';
 import type { PageProps } from './props.ts';
@@ -18,33 +28,35 @@ export function Graph(props: PageProps): ComponentChild {
     return html`<p class="empty">
       ${props.store.key === null ? 'No run yet. The graph of the first run will appear here.' : 'Loading the graph …'}
     </p>`;
-  return h(GraphOfRun, { ...props, data });
+  return h(GraphOfRun, { ...props, data, key: data.key });
 }
 
 function GraphOfRun({ data, selected, highlight, places, actions }: PageProps & { readonly data: RunData }): VNode {
-  const small = useMemo(() => isSmall(data.graph), [data.graph]);
+  const [open, setOpen] = useState<ReadonlySet<number>>(new Set());
+  const small = useMemo(() => isSmall(data.graph, open), [data.graph, open]);
   const [wantsGroups, setWantsGroups] = useState(false);
   const isGrouped = !small || wantsGroups;
   const picture = useMemo(
-    () => (isGrouped ? pictureOfGroups(data.graph) : pictureOfFunctions(data.graph)),
-    [data.graph, isGrouped],
+    () => (isGrouped ? pictureOfGroups(data.graph) : pictureOfFunctions(data.graph, open)),
+    [data.graph, open, isGrouped],
   );
-  const layout = useMemo(() => layoutPicture(picture), [picture]);
-  const focus = useMemo(
-    () =>
-      selected < 0 ? undefined : layout.boxes[picture.boxes.findIndex(({ functions }) => functions.includes(selected))],
-    [layout, selected],
-  );
+  // A run that grows inside of closed boxes keeps its layout, and so the place that the reader looks at.
+  const shape = JSON.stringify([picture.links, picture.boxes.map((box) => [box.label, hasCounts(box, isGrouped)])]);
+  const layout = useMemo(() => layoutPicture(picture), [shape]);
+  const focus = useMemo(() => (selected < 0 ? undefined : layout.boxes[picture.boxOf[selected]!]), [layout, selected]);
   const { ref, transform, fit, zoom, wasDragged } = usePanZoom(layout.width, layout.height, layout, focus);
   const paths = useMemo(() => layout.links.map(({ points }) => pathThrough(points)), [layout]);
-  const all = useMemo(() => data.graph.ids.map((_, fn) => fn), [data.graph]);
+  const all = useMemo(() => functionsOf(data.graph), [data.graph]);
   const totals = countStates(all, data.states);
-  const isNear = selected < 0 || isGrouped ? undefined : nearOf(data, selected);
+  const near = selected < 0 || isGrouped ? undefined : nearOf(data, picture, selected);
 
   const pick = (box: Box): void => {
     if (wasDragged()) return;
     if (picture.isGrouped) actions.highlightName(highlight === box.name ? -1 : box.name);
-    else actions.selectFunction(box.functions[0]!);
+    else actions.selectFunction(box.owner?.fn ?? box.functions[0]!);
+  };
+  const toggle = ({ fn, isOpen }: Owner): void => {
+    if (!wasDragged()) setOpen(new Set(isOpen ? [...open].filter((each) => each !== fn) : [...open, fn]));
   };
 
   return html` <div class="graph">
@@ -80,10 +92,7 @@ function GraphOfRun({ data, selected, highlight, places, actions }: PageProps & 
       <g transform=${`translate(${transform.x} ${transform.y}) scale(${transform.scale})`}>
         ${picture.links.map(
           ({ from, to, count }, i) =>
-            html` <g
-              key=${`${from}-${to}`}
-              class=${`link ${isNear !== undefined && isNear.has(from) && isNear.has(to) ? 'near' : ''}`}
-            >
+            html` <g key=${`${from}-${to}`} class=${`link ${near?.has(from) === true && near.has(to) ? 'near' : ''}`}>
               <path d=${paths[i]} marker-end="url(#arrow)" />
               ${count > 1 && html`<text x=${layout.links[i]!.label.x} y=${layout.links[i]!.label.y}>${formatCount(count)}</text>`}
             </g>`,
@@ -99,9 +108,15 @@ function GraphOfRun({ data, selected, highlight, places, actions }: PageProps & 
             color: lookOf(places[box.name]!, currentTheme()).color,
             states: countStates(box.functions, data.states).join(' '),
             isOver: data.isOver,
-            isSelected: picture.isGrouped ? highlight === box.name : box.functions[0] === selected,
+            isSelected: picture.isGrouped ? highlight === box.name : selected >= 0 && picture.boxOf[selected] === i,
             onPick: pick,
           }),
+        )}
+        ${picture.boxes.map(
+          ({ owner, label }, i) =>
+            owner !== undefined &&
+            (owner.isOpen || hasRoomFor(picture, owner.count)) &&
+            h(OpenButton, { key: `o${owner.fn}`, owner, label, placed: layout.boxes[i]!, onToggle: toggle }),
         )}
       </g>
     </svg>
@@ -125,12 +140,17 @@ interface BoxProps {
 function BoxView({ box, picture, data, inner, placed, color, states, isSelected, onPick }: BoxProps): VNode {
   const { x, y, width, height } = placed;
   const counts = states.split(' ').map(Number);
-  const state = stateOf(counts, data.isOver);
+  const { owner } = box;
   const { length } = box.functions;
-  const letters = lettersIn(width);
+  const isCounted = hasCounts(box, picture.isGrouped);
+  const state = isCounted ? combinedState(counts, data.isOver) : data.states[owner?.fn ?? box.functions[0]!]!;
+  const letters = lettersIn(width - (owner === undefined ? 0 : buttonWidth));
   const label = box.label.length > letters ? `${box.label.slice(0, letters - 1)}…` : box.label;
-  const size = `${plural(length, 'function')}${inner > 0 ? ` · ${plural(inner, 'edge')} inside` : ''}`;
-  const description = picture.isGrouped
+  const size =
+    owner === undefined
+      ? `${plural(length, 'function')}${inner > 0 ? ` · ${plural(inner, 'edge')} inside` : ''}`
+      : sizeOf(owner);
+  const description = isCounted
     ? `${box.label}: ${size}, ${data
         .statesOf(counts)
         .map((each) => `${counts[each]!} ${data.wordFor(each)}`)
@@ -149,26 +169,51 @@ function BoxView({ box, picture, data, inner, placed, color, states, isSelected,
     <title>${description}</title>
     <rect class="body" width=${width} height=${height} rx="4" />
     <rect class="name" width="4" height=${height - 8} x="4" y="4" rx="2" style=${{ fill: color }} />
-    <text x="14" y=${picture.isGrouped ? 19 : height / 2 + 4}>${label}</text>
+    <text x="14" y=${isCounted ? 19 : height / 2 + 4}>${label}</text>
     ${
-      picture.isGrouped
+      isCounted
         ? html` ${' '}<text class="count" x="14" y="34">${size}</text>
             ${barsOf(counts, length, width - 18).map(({ from, wide, name }) => html`<rect key=${name} class=${`share ${name}`} x=${14 + from} y="40" width=${wide} height="4" />`)}`
-        : h(StateGlyph, { state, x: width - 16, y: height / 2 - 5 })
+        : h(StateGlyph, { state, x: width - 16 - (owner === undefined ? 0 : buttonWidth), y: height / 2 - 5 })
     }
   </g>`;
 }
 
-/** A function, its dependencies and its dependents. */
-function nearOf(data: RunData, fn: number): ReadonlySet<number> {
-  return new Set([fn, ...data.graph.deps[fn]!, ...data.dependentsOf(fn)]);
+/** What is inside of a box. */
+function sizeOf({ isMap, count }: Owner): string {
+  return isMap ? plural(count, 'element') : `${plural(count, 'function')} inside`;
 }
 
-function stateOf(counts: readonly number[], isOver: boolean): number {
-  if (counts[State.failed]! > 0) return State.failed;
-  if (counts[State.running]! > 0) return State.running;
-  if (counts[State.waiting] === 0) return counts[State.done] === 0 ? State.skipped : State.done;
-  return counts[State.done]! > 0 && !isOver ? State.running : State.waiting;
+interface OpenButtonProps {
+  readonly owner: Owner;
+  readonly label: string;
+  /** Its box. */
+  readonly placed: PlacedBox;
+  readonly onToggle: (owner: Owner) => void;
+}
+
+/** Opens a box, or closes it. It stands beside the box in the document, since a button contains no button. */
+function OpenButton({ owner, label, placed: { x, y, width, height }, onToggle }: OpenButtonProps): VNode {
+  const what = `${owner.isOpen ? 'Close' : 'Open'} ${label}: ${sizeOf(owner)}`;
+  return html`<g
+    class="opener"
+    transform=${`translate(${x + width / 2 - buttonWidth} ${y - height / 2 + 4})`}
+    tabindex="0"
+    role="button"
+    aria-expanded=${owner.isOpen}
+    aria-label=${what}
+    onClick=${() => onToggle(owner)}
+    onKeyDown=${(event: KeyboardEvent) => (event.key === 'Enter' || event.key === ' ') && (event.preventDefault(), onToggle(owner))}
+  >
+    <title>${what}</title>
+    <rect width="18" height="18" rx="3" />
+    <path d=${owner.isOpen ? 'M5 9 H13' : 'M5 9 H13 M9 5 V13'} />
+  </g>`;
+}
+
+/** The boxes of a function, of its dependencies and of its dependents. */
+function nearOf(data: RunData, { boxOf }: Picture, fn: number): ReadonlySet<number> {
+  return new Set([fn, ...data.graph.deps[fn]!, ...data.dependentsOf(fn)].map((each) => boxOf[each]!));
 }
 
 function barsOf(
