@@ -31,7 +31,7 @@ interface Watched {
   readonly enforced: boolean;
   /** The lowest heap size of its thread since it was sent, in MB. */
   base: number;
-  /** How many checks to skip before the next collection, if the last one found only garbage. Doubled each time. */
+  /** How many checks to skip before the next collection, if the last one found only garbage or was late. Doubled. */
   pause: number;
   passing: number;
 }
@@ -98,9 +98,11 @@ export class ClaimWatch {
       return;
     if (watched.passing-- > 0) return;
     const live = await liveHeapMb(thread.worker!);
-    if (live === undefined || !this.#isThere(watched)) return;
-    const usedMb = (live === 'unknown' ? held : live) - watched.base;
-    if (usedMb > claimedMb) return this.#report(watched, usedMb);
+    if (!this.#isThere(watched)) return;
+    if (live !== undefined) {
+      const usedMb = (live === 'unknown' ? held : live) - watched.base;
+      if (usedMb > claimedMb) return this.#report(watched, usedMb);
+    }
     watched.pause = Math.max(1, 2 * watched.pause);
     watched.passing = watched.pause;
   }

@@ -6,7 +6,19 @@ const MiB = 2 ** 20;
 
 // Limits in ms. Only a thread inside native code answers later.
 const patience = 200;
-const collectPatience = 2000;
+const collectPatience = 10_000; // a large heap takes a second per 300 MB
+
+/**
+ * Collects garbage and reads the heap, in MB, in one step that interrupts the function. `HeapProfiler.collectGarbage`
+ * waits until the function yields. The flag stays set, since another thread may be about to use it.
+ */
+const collectAndRead = `(() => {
+  const { setFlagsFromString, getHeapStatistics } = process.getBuiltinModule('node:v8');
+  setFlagsFromString('--expose-gc');
+  process.getBuiltinModule('node:vm').runInNewContext('gc')();
+  const { used_heap_size, external_memory } = getHeapStatistics();
+  return (used_heap_size + external_memory) / ${MiB};
+})()`;
 
 /** Resolves to undefined after `ms`. */
 export function late(ms: number): { readonly passed: Promise<undefined>; clear(): void } {
@@ -49,17 +61,14 @@ export async function liveHeapMb(worker: Worker): Promise<number | 'unknown' | u
     // Only the title contains the thread number.
     if (/\d+/.exec(workerInfo.title)?.[0] !== String(worker.threadId)) return;
     asked = sessionId;
-    for (const [id, method] of ['HeapProfiler.collectGarbage', 'Runtime.getHeapUsage'].entries()) {
-      session.post('NodeWorker.sendMessageToWorker', { sessionId, message: JSON.stringify({ id, method }) });
-    }
+    const message = { id: 0, method: 'Runtime.evaluate', params: { expression: collectAndRead, silent: true } };
+    session.post('NodeWorker.sendMessageToWorker', { sessionId, message: JSON.stringify(message) });
   });
   session.on('NodeWorker.receivedMessageFromWorker', ({ params: { sessionId, message } }) => {
-    const { id, result } = JSON.parse(message) as {
-      id: number;
-      result?: { usedSize: number; backingStorageSize?: number };
-    };
-    if (sessionId === asked && id === 1)
-      resolve(result === undefined ? 'unknown' : (result.usedSize + (result.backingStorageSize ?? 0)) / MiB);
+    const { id, result } = JSON.parse(message) as { id?: number; result?: { result?: { value?: unknown } } };
+    if (sessionId !== asked || id !== 0) return;
+    const value = result?.result?.value;
+    resolve(typeof value === 'number' ? value : 'unknown');
   });
   session.post('NodeWorker.enable', { waitForDebuggerOnStart: false }, (error) => {
     if (error !== null) resolve('unknown');

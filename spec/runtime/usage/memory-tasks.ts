@@ -18,11 +18,13 @@ export function holdBufferAtGate(gate: SharedArrayBuffer, ticket: number, mb: nu
   return held.length;
 }
 
-/** Makes many times as much garbage as it ever holds, says so, and waits. */
-export function litterAtGate(gate: SharedArrayBuffer, ticket: number, mb: number): number {
+/** Makes garbage all the time until it is let go on, and never holds more than so many MB. */
+export function litterAtGate(gate: SharedArrayBuffer, mb: number): number {
+  const words = new Int32Array(gate);
+  Atomics.add(words, 0, 1);
+  Atomics.notify(words, 0);
   let made = 0;
-  for (let i = 0; i < 200; i++) made += arrays(mb).length;
-  waitAtGate(gate, ticket);
+  while (Atomics.load(words, 1) === 0) made += arrays(mb).length;
   return made;
 }
 
