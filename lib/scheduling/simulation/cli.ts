@@ -1,7 +1,6 @@
 /**
- * `npm run simulate -- --runs N --seed S` plays N random scenarios from seed S on all cores. If one violates an
- * invariant, it is reduced to a minimal scenario and printed event by event, and the exit code is 1. `--replay S`
- * prints the scenario of one seed.
+ * `npm run simulate` plays random scenarios on all cores. If one violates an invariant, it is reduced to a minimal
+ * scenario and printed event by event.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -12,6 +11,31 @@ import { randomScenario } from './scenario.ts';
 // The number of scenarios between two progress lines.
 const scenariosPerReport = 500;
 
+const usage = `Usage: npm run simulate -- [options]
+
+Plays random DAGs on random nodes that fail, and checks after every event what must hold.
+
+Options:
+  --runs <n>     how many scenarios; default: 1000
+  --seed <n>     the seed of the first scenario, from which the others count on; default: 1
+  --threads <n>  how many threads play them; default: as many as there are cores
+  --replay <n>   print the scenario of this seed event by event, and play no others
+  --help         print this text
+
+Exit codes:
+  0  every invariant held
+  1  an invariant was violated
+  2  wrong usage
+`;
+
+interface Flags {
+  readonly runs: number;
+  readonly seed: number;
+  readonly threads: number;
+  readonly replay: number | undefined;
+  readonly help: boolean;
+}
+
 interface Share {
   readonly from: number;
   readonly runs: number;
@@ -21,28 +45,17 @@ if (isMainThread) await main();
 else work(workerData as Share);
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      runs: { type: 'string', default: '1000' },
-      seed: { type: 'string', default: '1' },
-      threads: { type: 'string' },
-      replay: { type: 'string' },
-    },
-  });
-  if (values.replay !== undefined) {
-    process.stdout.write(`${trace(randomScenario(Number(values.replay))).join('\n')}\n`);
-    return;
-  }
-  const [runs, seed, threads] = [values.runs, values.seed, values.threads ?? String(availableParallelism())].map(
-    Number,
-  ) as [number, number, number];
-  if (![runs, seed, threads].every(Number.isInteger) || runs < 1 || threads < 1) {
-    process.stderr.write(
-      'usage: npm run simulate -- --runs N --seed S [--threads T] [--replay S], all whole numbers\n',
-    );
+  let flags: Flags;
+  try {
+    flags = flagsOf(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\nSee npm run simulate -- --help.\n`);
     process.exitCode = 2;
     return;
   }
+  const { runs, seed, threads, replay, help } = flags;
+  if (help) return void process.stdout.write(usage);
+  if (replay !== undefined) return void process.stdout.write(`${trace(randomScenario(replay)).join('\n')}\n`);
   const began = performance.now();
   const finding = await campaign(seed, runs, threads);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
@@ -64,6 +77,34 @@ async function main(): Promise<void> {
     ].join('\n'),
   );
   process.exitCode = 1;
+}
+
+/** @throws an error that names the flag and what it takes */
+function flagsOf(args: string[]): Flags {
+  const { values } = parseArgs({
+    args,
+    options: {
+      runs: { type: 'string', default: '1000' },
+      seed: { type: 'string', default: '1' },
+      threads: { type: 'string', default: String(availableParallelism()) },
+      replay: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  return {
+    runs: wholeNumber('--runs', values.runs, 1),
+    seed: wholeNumber('--seed', values.seed, 0),
+    threads: wholeNumber('--threads', values.threads, 1),
+    replay: values.replay === undefined ? undefined : wholeNumber('--replay', values.replay, 0),
+    help: values.help,
+  };
+}
+
+function wholeNumber(flag: string, text: string, least: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least)
+    throw new Error(`${flag} must be a whole number of at least ${least}, got ${JSON.stringify(text)}.`);
+  return value;
 }
 
 /** Distributes scenarios over threads. The first violation ends all threads. */
