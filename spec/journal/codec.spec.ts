@@ -18,11 +18,45 @@ const finished = (functions: number[], values: unknown[]): RunRecord => ({
 });
 const ended: RunRecord = { type: 'ended', outcome: 'failed', error: { kind: 'value', value: 'boom' } };
 
+interface List {
+  readonly next: List | undefined;
+}
+
+function listOf(length: number): List | undefined {
+  let list: List | undefined;
+  for (let k = 0; k < length; k++) list = { next: list };
+  return list;
+}
+
+function lengthOf(list: List | undefined): number {
+  let length = 0;
+  for (let at = list; at !== undefined; at = at.next) length++;
+  return length;
+}
+
 describe('a chunk', () => {
   it('gives its records back', () => {
     const values = [undefined, null, NaN, -0, 1n, new Date(5), new Map([[1, new Set([2])]]), 'ü', new Array(3)];
     const records = [submitted, owned, finished([0, 1, 2, 3, 4, 5, 6, 7, 8], values)];
     expect(decodeChunk(encodeChunk(records), 'x')).toEqual(records);
+  });
+
+  it('gives back arguments and decided results that are deep or errors', () => {
+    const deep = listOf(100_000);
+    const error = Object.assign(new RangeError('bad'), { code: 'E', deep: listOf(2000) });
+    const code = { module: 'file:///x.ts', export: 'f' };
+    const dag = { id: 'd', functions: [{ id: 'x', code, extraArgs: [deep, error] }] };
+    const decoded = decodeChunk(
+      encodeChunk([
+        { ...submitted, dag },
+        { type: 'decided', function: 0, value: { kind: 'plain', value: deep } },
+      ]),
+      'x',
+    ) as any[];
+    const [first, second] = decoded[0].dag.functions[0].extraArgs;
+    expect([lengthOf(first), lengthOf(decoded[1].value.value)]).toEqual([100_000, 100_000]);
+    expect(second).toBeInstanceOf(RangeError);
+    expect([second.message, second.code, lengthOf(second.deep)]).toEqual(['bad', 'E', 2000]);
   });
 
   it('is read when an older version wrote it, and refused by name when a newer one did', () => {
@@ -34,9 +68,9 @@ describe('a chunk', () => {
     };
     expect(decodeChunk(chunkOf(1), 'x')).toEqual([submitted, owned]);
     expect(decodeChunk(chunkOf(2), 'x')).toEqual([submitted, owned]);
-    expect(thrownBy(() => decodeChunk(chunkOf(3), 'run "r"'))).toMatchObject({
+    expect(thrownBy(() => decodeChunk(chunkOf(4), 'run "r"'))).toMatchObject({
       code: 'JOURNAL_FAILED',
-      message: expect.stringMatching(/run "r" has version 3, .* reads up to 2/),
+      message: expect.stringMatching(/run "r" has version 4, .* reads up to 3/),
     });
   });
 

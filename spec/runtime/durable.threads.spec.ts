@@ -50,6 +50,17 @@ function chain(last = 'mark' as 'mark' | 'failOnce', more = {}): Dag {
 const marked = (): string[] => (existsSync(marks) ? readFileSync(marks, 'utf8').trim().split('\n') : []);
 
 describe('execute with a journal', () => {
+  it('takes arguments that are deep, or errors, and gives them to what runs again elsewhere', async () => {
+    let list: unknown = null;
+    for (let k = 0; k < 20_000; k++) list = { next: list };
+    const dag = new Dag('deep').add({ id: 'x', code: d.kindsOf, extraArgs: [list, new RangeError('bad')] });
+    const client = await start({ orchestrate: false });
+    await client.submit(dag, { runId: 'r' });
+    await client.stop();
+    const second = await start();
+    expect((await (await second.attach('r')).result()).results).toEqual({ x: [20_000, 'RangeError'] });
+  });
+
   it('returns the recorded outcome when it is asked for again, and runs nothing', async () => {
     const first = await start();
     const run = await first.execute(chain(), { runId: 'r' });
