@@ -1,7 +1,7 @@
 /** The types of values that options have in common. The message of each completes "must be …". */
 import * as v from 'valibot';
 import type { Type, Unit } from './options.ts';
-import { isAmount, isRecord } from './values.ts';
+import { idExpected, isAmounts, isId } from './values.ts';
 
 export interface Bounds {
   /** The minimum. */
@@ -69,6 +69,9 @@ export function text(
   return v.pipe(v.string(expected), v.check(holds, expected));
 }
 
+/** The id or the name of something that other hosts know, too. */
+export const idText = text(idExpected, isId);
+
 export const boolean: Type<boolean> = v.boolean('true or false');
 
 /** One of a few values. */
@@ -99,7 +102,7 @@ export function listOf<Value, Resolved>(
 }
 
 export const amounts: Type<Readonly<Record<string, number>>> = special(
-  (value) => isRecord(value) && Object.values(value).every(isAmount),
+  isAmounts,
   'amounts by resource, each a finite number of at least 0',
 );
 

@@ -1,6 +1,7 @@
 /** A DAG: functions by id. Users build, validate, store and draw it; a run compiles it. */
 import { nanoid } from 'nanoid/non-secure';
 import { type DagError, HandoffError } from '../core/errors.ts';
+import { idExpected, isId } from '../core/values.ts';
 import type { OutputShape } from '../core/output-shape.ts';
 import { expand } from './argument.ts';
 import { show } from '../core/show.ts';
@@ -51,11 +52,10 @@ export class Dag {
 
   /**
    * @param id names the runs of this DAG; default: a random id
-   * @throws `INVALID_FUNCTION` when the id is not a string or is empty
+   * @throws `INVALID_FUNCTION` when the id is not a string, is empty, or has more than 4096 characters
    */
   constructor(id: string = nanoid()) {
-    if (typeof id !== 'string' || id === '')
-      throw new HandoffError('INVALID_FUNCTION', `A DAG's id must be a string that is not empty, got ${show(id)}.`);
+    if (!isId(id)) throw new HandoffError('INVALID_FUNCTION', `A DAG's id must be ${idExpected}, got ${show(id)}.`);
     this.id = id;
   }
 

@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { Dag, fromSource, type FunctionSpec } from '../../lib/index.ts';
 import { t, thrownBy } from '../support/handoff.ts';
 
+const resources = (count: number): Record<string, number> =>
+  Object.fromEntries(Array.from({ length: count }, (_, k) => [`r${k}`, 1]));
+
 const code = { module: 'file:///tasks.js', export: 'fn' };
 
 describe('a DAG', () => {
@@ -75,6 +78,7 @@ describe('adding', () => {
     ['no id', { code }, 'id'],
     ['an empty id', { id: '', code }, 'id'],
     ['an id that is no string', { id: 7, code }, 'id'],
+    ['an id that is too long for other hosts', { id: 'a'.repeat(4097), code }, '1 to 4096 characters'],
     ['no code', { id: 'a' }, 'code'],
     ['null as code', { id: 'a', code: null }, 'code'],
     ['a closure as code', { id: 'a', code: () => 1 }, 'closure'],
@@ -88,6 +92,8 @@ describe('adding', () => {
     ['a negative cost', { id: 'a', code, cost: { cpu: -1 } }, 'cost'],
     ['an infinite cost', { id: 'a', code, cost: { cpu: Infinity } }, 'cost'],
     ['a cost that is no number', { id: 'a', code, cost: { cpu: '1' } }, 'cost'],
+    ['more resources than a host accepts', { id: 'a', code, cost: resources(1001) }, 'cost'],
+    ['a resource with too long a name', { id: 'a', code, cost: { ['r'.repeat(4097)]: 0 } }, 'cost'],
     ['half a retry', { id: 'a', code, maxRetries: 0.5 }, 'maxRetries'],
     ['a negative delay', { id: 'a', code, retryDelay: -1 }, 'retryDelay'],
     ['a delay with too much jitter', { id: 'a', code, retryDelay: { initial: 1, jitter: 2 } }, 'retryDelay'],
@@ -144,6 +150,7 @@ describe('adding', () => {
   it('refuses an id of the DAG that is no name', () => {
     expect(thrownBy(() => new Dag('')).code).toBe('INVALID_FUNCTION');
     expect(thrownBy(() => new Dag(7 as never)).code).toBe('INVALID_FUNCTION');
+    expect(thrownBy(() => new Dag('d'.repeat(4097))).code).toBe('INVALID_FUNCTION');
   });
 });
 

@@ -1,5 +1,5 @@
 /** Checks each field of a function that is added to a DAG, and converts the function to an `Entry`. */
-import { isAmount, isRecord } from '../../core/values.ts';
+import { idExpected, isAmount, isAmounts, isId, isRecord } from '../../core/values.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { concurrentTraits, defaultTraits, type Entry, none, type Traits } from '../compile/entry.ts';
 import { show } from '../../core/show.ts';
@@ -27,7 +27,7 @@ const maxArguments = 10_000_000;
 
 /** The values that each field accepts. `undefined` always stands for the default. */
 const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
-  id: ['a string that is not empty', (value) => typeof value === 'string' && value !== ''],
+  id: [idExpected, isId],
   args: [
     `a list of at most ${maxArguments} function ids, Arguments, { anyOf: ids }, { optional: id } and { resultOf: { runId, id } }`,
     (value) => Array.isArray(value) && value.length <= maxArguments && value.every(isArgument),
@@ -40,7 +40,7 @@ const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
   argumentInclusion: ["'variadic' or 'list'", (value) => value === 'variadic' || value === 'list'],
   type: ["'regular', 'inline' or 'input'", (value) => value === 'regular' || value === 'inline' || value === 'input'],
   node: ['a node name or { collocatedWith: functionId }', isPlacement],
-  cost: ['amounts by resource, each a finite number of at least 0', isCost],
+  cost: ['amounts by resource, each a finite number of at least 0', isAmounts],
   uses: ['names of limits, or amounts by name, each a finite number above 0', isUses],
   maxRetries: whole,
   retryDelay: ['ms, or { initial, factor?, max?, jitter? }', isRetryDelay],
@@ -78,8 +78,7 @@ export function toEntry(spec: FunctionSpec): Entry {
     if (!basic.has(key) && traits === defaultTraits) traits = toTraits(spec);
   }
   traits = checkedTraits(spec, traits);
-  if (spec.id === undefined)
-    throw invalid('?', 'A function needs an id: a string that is not empty, unique in the DAG.');
+  if (spec.id === undefined) throw invalid('?', `A function needs an id: ${idExpected}, unique in the DAG.`);
   if (spec.code === undefined || (spec.code === null && traits.type !== 'input')) {
     throw invalid(spec.id, `Function ${show(spec.id)} needs code: ${code[0]}.`);
   }
@@ -239,10 +238,6 @@ export function isCacheSetting(value: unknown): boolean {
   return isVersion && typeof ttl === 'number' && ttl > 0 && Object.keys(rest).length === 0;
 }
 
-function isCost(value: unknown): boolean {
-  return isRecord(value) && Object.values(value).every(isAmount);
-}
-
 function isUses(value: unknown): boolean {
   if (Array.isArray(value)) return value.every((name) => typeof name === 'string' && name !== '');
   return isRecord(value) && Object.values(value).every((each) => isAmount(each) && each > 0);
@@ -277,7 +272,7 @@ function isArgument(value: unknown): boolean {
   if (typeof value === 'string') return value !== '';
   if (!isRecord(value)) return false;
   if ('anyOf' in value) return isOnly(value, 'anyOf') && isListOfIds(value['anyOf']);
-  if ('optional' in value) return isOnly(value, 'optional') && isId(value['optional']);
+  if ('optional' in value) return isOnly(value, 'optional') && isText(value['optional']);
   if ('resultOf' in value) return isOnly(value, 'resultOf') && isResultOf(value['resultOf']);
   const { id, serialize, deserialize, ...rest } = value as unknown as Argument;
   return (
@@ -292,7 +287,7 @@ function isArgument(value: unknown): boolean {
 function isResultOf(value: unknown): boolean {
   if (!isRecord(value)) return false;
   const { runId, id, ...rest } = value;
-  return isId(runId) && isId(id) && Object.keys(rest).length === 0;
+  return isText(runId) && isText(id) && Object.keys(rest).length === 0;
 }
 
 function isCondition(value: unknown): boolean {
@@ -316,7 +311,8 @@ function isMap(value: unknown): boolean {
   );
 }
 
-function isId(value: unknown): boolean {
+/** Ids of what a run grows by may be longer than those that are given. */
+function isText(value: unknown): boolean {
   return typeof value === 'string' && value !== '';
 }
 

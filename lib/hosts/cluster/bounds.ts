@@ -3,17 +3,17 @@
  * and list is limited to what makes sense, and no message makes this host do more work or hold more memory than its
  * length justifies.
  */
+import { maxIdChars, maxResources } from '../../core/values.ts';
 import { type PayloadData, partLengths, type Shape } from '../../workers/store/payload.ts';
 
 export type Check = (value: unknown) => boolean;
 
-// More than any machine has cores, any cluster hosts, any node resources.
+// More than any machine has cores, any cluster hosts.
 const maxThreads = 4096;
 const maxHosts = 10_000;
-const maxResources = 1000;
 const maxNodes = 10_000;
-// Names of nodes, ids of DAGs and functions, names of modules.
-const maxNameChars = 16_384;
+// Names of nodes, ids of DAGs and functions, names of modules. What a run grows by has the ids of what is around it, too.
+const maxNameChars = 4 * maxIdChars;
 // Hosts number all code that they have ever run.
 const maxCode = 2 ** 24;
 // More than any machine can hold, and small enough to add up.

@@ -12,7 +12,7 @@ import { BulkLink, type Find } from './bulk.ts';
 import { PeerClock } from './clock.ts';
 import { type ArgsOf, checkRequest, checkResult, type Method, type RequestChecks, type ResultOf } from './requests.ts';
 import type { MessageType, PartsOf, Received } from './message-parts.ts';
-import { decodeMessage, encodeMessage, Message, toTravellingError, Unreadable } from './wire.ts';
+import { decodeMessage, checkSendable, encodeMessage, Message, toTravellingError, Unreadable } from './wire.ts';
 import { protocolError } from '../../core/protocol-error.ts';
 
 export interface PeerOptions {
@@ -119,8 +119,9 @@ export class Peer {
     return this.#closed;
   }
 
-  /** @throws `NOT_SERIALIZABLE` when V8 cannot serialize a part, or the message is too long */
+  /** @throws `NOT_SERIALIZABLE` when V8 cannot serialize a part, or the other host would refuse the message */
   send<Type extends MessageType>(type: Type, ...parts: PartsOf<Type>): void {
+    checkSendable(type, parts);
     let body = encodeMessage(type, parts);
     const max = Math.min(maxPartBytes, this.#channel.maxFrameBytes);
     if (body.byteLength > maxMessageBytes)

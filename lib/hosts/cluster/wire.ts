@@ -30,6 +30,7 @@ import { canTravel } from './can-travel.ts';
 import type { Capabilities } from '../../dag/types.ts';
 import { type ErrorWire, textOf, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError } from '../../core/errors.ts';
+import { show } from '../../core/show.ts';
 import { isError } from '../../core/is-error.ts';
 import type { BeaconCard } from '../transport/beacon/beacon.ts';
 import { idBytes, keyBytes } from '../transport/beacon/key.ts';
@@ -267,6 +268,22 @@ function read(type: number, body: Uint8Array): unknown[] {
     throw malformed(type, cause);
   }
   throw malformed(type);
+}
+
+/**
+ * Refuses what the other host would take for a broken protocol, so that only what the message is about fails. Messages
+ * without user data have nothing in them that a user could make too long.
+ *
+ * @throws `NOT_SERIALIZABLE` naming the part that is out of bounds
+ */
+export function checkSendable(type: number, parts: readonly unknown[]): void {
+  if (dataAt[type] === undefined) return;
+  const at = layouts[type]!.findIndex((check, k) => !check(parts[k]));
+  if (at < 0) return;
+  throw new HandoffError(
+    'NOT_SERIALIZABLE',
+    `The other host would refuse ${show(parts[at])}: it is too long or out of bounds. Use shorter ids and names, and fewer resources.`,
+  );
 }
 
 function malformed(type: number, cause?: unknown): HandoffError {

@@ -15,7 +15,7 @@ import {
   oneOf,
   positiveMilliseconds,
   special,
-  text,
+  idText,
   whole,
 } from '../../core/option-types.ts';
 import { option, optionSet, parseOptions } from '../../core/options.ts';
@@ -84,7 +84,7 @@ export interface ExecuteOptions {
 }
 
 export const executeSchema = optionSet({
-  runId: option(text(), {
+  runId: option(idText, {
     description: 'The id of the run.',
     details:
       '`getResult`, `explain` and events use it. With a journal, a run of this id that has ended gives its recorded outcome, and one that has not is continued or awaited.',

@@ -6,6 +6,7 @@ import {
   amounts,
   boolean,
   callback,
+  idText,
   listOf,
   milliseconds,
   number,
@@ -223,7 +224,7 @@ function isInstalled(module: unknown): boolean {
 const maxConcurrency = 100_000;
 
 export const nodeSchema = optionSet({
-  name: required(text(), { description: 'The name of the node, unique in the cluster.', flags: ['--name'] }),
+  name: required(idText, { description: 'The name of the node, unique in the cluster.', flags: ['--name'] }),
   capabilities: required(amounts, {
     description: 'Amount by resource: `cpu` (cores), `memory` (MB), `gpu`, or any other name.',
     flags: ['--capabilities'],

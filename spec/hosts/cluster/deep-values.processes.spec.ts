@@ -47,6 +47,23 @@ describe.each(recipes.map((recipe) => [JSON.stringify(recipe), recipe] as const)
   });
 });
 
+describe('a run with more in it than a host accepts', () => {
+  it('is refused before anything is sent, and the host stays', async () => {
+    const { handoff } = cluster;
+    const down = record(handoff, 'node:down');
+    const resources = Object.fromEntries(Array.from({ length: 1001 }, (_, k) => [`r${k}`, 0]));
+    for (const run of [
+      () => handoff.execute(dagOf({ id: 'x', node: 'b', code: t.one, cost: resources })),
+      () => handoff.execute(dagOf({ id: 'x'.repeat(20_000), node: 'b', code: t.one })),
+    ])
+      expect(await errorOf((async () => run())())).toMatchObject({ code: 'INVALID_FUNCTION' });
+    const long = handoff.execute(dagOf({ id: 'x', node: 'b', code: t.one }), { runId: 'r'.repeat(20_000) });
+    expect(await errorOf(long)).toMatchObject({ code: 'INVALID_OPTION' });
+    expect((await handoff.execute(dagOf({ id: 'after', node: 'b', code: t.one }))).results['after']).toBe(1);
+    expect(down).toEqual([]);
+  });
+});
+
 describe('a result that its host cannot read', () => {
   it('fails its function with NOT_SERIALIZABLE, and the host stays', async () => {
     const error = await errorOf(

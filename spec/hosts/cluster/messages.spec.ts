@@ -107,6 +107,7 @@ function host(network: MemoryNetwork) {
           remote.add(card, events).send(0, {
             id: batch.id,
             flags: 0,
+            runId: 'r',
             dagId: 'd',
             serial: 1,
             size: batch.size,

@@ -4,6 +4,7 @@ import { serialize } from 'node:v8';
 import { describe, expect, it } from 'vitest';
 import { fromErrorWire } from '../../../lib/core/error-wire.ts';
 import {
+  checkSendable,
   decodeMessage,
   encodeMessage,
   Message,
@@ -41,6 +42,28 @@ describe('a message', () => {
       'PROTOCOL_ERROR',
     );
     expect(thrownBy(() => decodeMessage(Message.batch, unreadable)).code).toBe('PROTOCOL_ERROR');
+  });
+});
+
+describe('a message that the other host would refuse', () => {
+  const refuses = (type: number, parts: unknown[]): boolean =>
+    thrownBy(() => decodeMessage(type, encodeMessage(type, parts)))?.code === 'PROTOCOL_ERROR';
+
+  it.each<[string, number, unknown[]]>([
+    ['a batch with a long name', Message.batch, batch.with(5, 'r'.repeat(20_000)).with(9, [])],
+    ['a batch with a claim of too much', Message.batch, [...batch.slice(0, 9), [], { cpu: Infinity }, 0]],
+    ['a report with a duration that is none', Message.ended, [7, 0, 1, [], [NaN], null, []]],
+    ['a log of a function with a long id', Message.log, ['a', 'run', 'dag', 'f'.repeat(20_000), 1, []]],
+  ])('is not sent, and fails only what it is about: %s', (_, type, parts) => {
+    expect(refuses(type, parts)).toBe(true);
+    expect(thrownBy(() => checkSendable(type, parts))).toMatchObject({
+      code: 'NOT_SERIALIZABLE',
+      message: expect.stringContaining('The other host would refuse'),
+    });
+  });
+
+  it.each(cases)('does not stop one that it accepts, as %s', (_, type, parts, at) => {
+    expect(() => checkSendable(type, parts.with(at, []))).not.toThrow();
   });
 });
 
