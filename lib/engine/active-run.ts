@@ -2,7 +2,7 @@
 import type { CompiledDag } from '../dag/compile/compiled-dag.ts';
 import type { Exit, Running, TreeNode } from '../workers/supervision/child.ts';
 import type { Restored, RunSettings } from '../scheduling/scheduler/events.ts';
-import type { RecordedGrowth } from '../scheduling/scheduler/dispatch/span.ts';
+import type { RecordedGrowth } from '../scheduling/scheduler/growth/span.ts';
 import { type Run, Status } from '../scheduling/scheduler/state.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { RunResults } from '../workers/store/run-results.ts';

@@ -5,15 +5,11 @@
 import type { ResourceTracker } from '../scheduling/resources/resource-tracker.ts';
 import type { LimitRule } from '../scheduling/resources/limits.ts';
 import type { Capabilities, Uses } from '../dag/types.ts';
-import { toErrorWire } from '../core/error-wire.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { BatchReport, Question } from '../workers/node/thread-messages.ts';
 import type { NodeEvents, NodeLink } from '../workers/node/node-link.ts';
 import { isCancellable } from '../scheduling/scheduler/failure/cancellation.ts';
 import type { Command } from '../scheduling/scheduler/commands.ts';
-import type { DagJson } from '../dag/dag.ts';
-import { expansionOfOwner, spanOfOwner } from '../scheduling/scheduler/growth/growth.ts';
-import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import { isOnce } from '../scheduling/scheduler/failure/once.ts';
 import { hasLost, isContested, resultsIn } from '../scheduling/scheduler/speculation/race.ts';
 import type { Event, Exception } from '../scheduling/scheduler/events.ts';
@@ -21,7 +17,6 @@ import { unreportedImports } from '../scheduling/scheduler/dispatch/gang.ts';
 import { handleAll } from '../scheduling/scheduler/machine.ts';
 import { endOf } from '../scheduling/scheduler/dispatch/threads.ts';
 import { type Batch, createState, type Run, type State, Status, type Tuning } from '../scheduling/scheduler/state.ts';
-import { encode } from '../workers/store/encode.ts';
 import { Payload } from '../workers/store/payload.ts';
 import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { ActiveRun, findRun, type RunRequest } from './active-run.ts';
@@ -29,7 +24,7 @@ import { sendAhead } from './results/prefetch.ts';
 import { IdleWaiters } from './idle-waiters.ts';
 import { heldElsewhere, takeIn } from './batches/report-decoder.ts';
 import { explain, type Explanation, runningFunction } from './explain.ts';
-import { causeOf, toRunError } from './run-errors.ts';
+import { toRunError } from './run-errors.ts';
 import { CostModel } from '../scheduling/costs/cost-model.ts';
 import { measuredIn } from './costs/measurements.ts';
 import { Observer, type Publisher } from './event-publisher.ts';
@@ -37,9 +32,8 @@ import type { CachedRun, LookedUp } from './cache/run-cache.ts';
 import type { RunRecorder } from './run-recorder.ts';
 import type { ResolvedCode } from './module-resolver.ts';
 import { Timers } from './timers.ts';
-import { type CompiledAnswer, compositeOf, shapeOf, answerOf } from './graph-answers.ts';
-import { countOf, listOf } from './results/map-lists.ts';
-import { type Exchange, resultsOn, takenBy, Travel } from './results/remote-results.ts';
+import { type CompileAnswer, Grower, type GrowthCommand } from './grower.ts';
+import { type Exchange, resultsOn, Travel } from './results/remote-results.ts';
 import { idsOf, nameOfRun } from './run-ids.ts';
 import { type Happening, Sender } from './batches/sender.ts';
 
@@ -55,10 +49,6 @@ export interface DriverLinks {
   readonly limits?: Readonly<Record<string, LimitRule>>;
 }
 
-type GrowthCommand = Extract<
-  Command,
-  { readonly type: 'Grow' | 'Expand' | 'Grown' | 'Restored' | 'Gathered' | 'Settled' }
->;
 type RareCommand = GrowthCommand | Extract<Command, { readonly type: 'AskLimits' | 'WithdrawLimits' | 'ReturnLimit' }>;
 
 /** Where limits are counted that several processes share. */
@@ -81,9 +71,6 @@ const reportLeadPart = 3;
 export class Driver {
   readonly state: State;
   readonly #observer: Observer;
-  #compileAnswer: (active: ActiveRun, graph: DagJson) => CompiledAnswer | Promise<CompiledAnswer> = () => {
-    throw new Error('no one compiles graphs');
-  };
   #ask: (question: Question) => void = () => {};
   #sharing: LimitSharing | undefined;
   readonly #memory: ResultMemory | undefined;
@@ -96,6 +83,7 @@ export class Driver {
   readonly #incarnations = new Map<string, number>();
   readonly #runs = new Map<string, ActiveRun>();
   readonly #sender: Sender;
+  readonly #grower: Grower;
   readonly #timers = new Timers((timer) => this.#feed({ type: 'TimerFired', timer }));
   readonly #idle: IdleWaiters;
   /** Commands that result from commands run after them. */
@@ -122,6 +110,7 @@ export class Driver {
     this.#memory = memory;
     this.state = createState(tracker, tuning, limits);
     this.#idle = new IdleWaiters(this.state);
+    const nameOf = (index: number): string => this.state.nodes[index]?.name ?? '';
     this.#sender = new Sender({
       state: this.state,
       nodes: this.#nodes,
@@ -134,16 +123,28 @@ export class Driver {
       bring: (active, i) => this.#bring(active, i),
       onLost: (active, indexes) => this.#lost(active, indexes),
     });
-    this.#observer = new Observer(
-      publisher,
-      (id) => this.#runs.get(id)!,
-      (index) => this.state.nodes[index]?.name ?? '',
-    );
+    this.#observer = new Observer(publisher, (id) => this.#runs.get(id)!, nameOf);
+    this.#grower = new Grower({
+      runs: this.#runs,
+      observer: this.#observer,
+      nameOf,
+      feed: (event) => this.#feed(event),
+      append: (event) => this.#append(event),
+      estimate: (code) => this.#estimate(code),
+      bring: (active, i) => this.#bring(active, i),
+      onLost: (active, indexes) => this.#lost(active, indexes),
+      release: (runId, indexes) => this.#release(runId, indexes),
+    });
   }
 
   /** Sets who receives the questions of functions to actors. */
   onQuestion(listener: (question: Question) => void): void {
     this.#ask = listener;
+  }
+
+  /** Sets who checks and compiles the graphs that functions answer with. */
+  onAnswer(compile: CompileAnswer): void {
+    this.#grower.compileAnswer = compile;
   }
 
   get runs(): ReadonlyMap<string, ActiveRun> {
@@ -515,123 +516,13 @@ export class Driver {
     if (command.type === 'AskLimits') return this.#sharing!.ask(command.uses);
     if (command.type === 'WithdrawLimits') return this.#sharing!.withdraw(command.uses);
     if (command.type === 'ReturnLimit') return this.#sharing!.giveBack(command.name, command.held, command.unused);
-    return this.#grow(command);
+    return this.#grower.carryOut(command);
   }
 
-  /** Carries out what concerns growth. */
-  #grow(command: GrowthCommand): void {
-    switch (command.type) {
-      case 'Grow':
-        return void this.#measure(command);
-      case 'Expand':
-        return void this.#expand(command);
-      case 'Grown': {
-        const { run, index: owner, base, count } = command;
-        const active = this.#runs.get(run.id)!;
-        active.results.grow(run.plan.size);
-        const answer = active.takeChecked(owner, run.settings.codes);
-        active.request.recorder?.grown({ owner, base, count, answer }, run);
-        return this.#observer.grown(run, owner, base, count);
-      }
-      case 'Restored':
-        return this.#restored(command.run);
-      case 'Gathered': {
-        const { results, lists, request } = this.#runs.get(command.run.id)!;
-        lists.delete(command.index);
-        request.cache?.gathered(command.index);
-        if (expansionOfOwner(command.run, command.index) !== undefined) request.recorder?.gathered(command.index);
-        return results.gather(command.index, compositeOf(command.run, command.index));
-      }
-      case 'Settled':
-        return this.#settled(command.run, command.failed);
-    }
-  }
-
-  /** Sets who checks and compiles the graphs that functions answer with. */
-  onAnswer(compile: (active: ActiveRun, graph: DagJson) => CompiledAnswer | Promise<CompiledAnswer>): void {
-    this.#compileAnswer = compile;
-  }
-
-  /** Has a graph that a function answered with checked and compiled, and gives it to the scheduler. */
-  async #expand({ run, index, asked }: Extract<Command, { readonly type: 'Expand' }>): Promise<void> {
-    const active = this.#runs.get(run.id)!;
-    active.run ??= run;
-    const wire = active.answers.get(index)!;
-    active.answers.delete(index);
-    try {
-      const answer = answerOf(wire);
-      const compiled = this.#compileAnswer(active, answer.dag);
-      const { plan, code, modules } = compiled instanceof Promise ? await compiled : compiled;
-      if (!this.#isUnderWay(active)) return;
-      const shape = shapeOf(answer, plan);
-      this.#estimate(code);
-      active.checked.set(index, { code, wire, modules });
-      const grown = { plan, shape, codes: code.codes };
-      this.#appended({ type: 'GraphGrown', run: run.id, index, asked, answer: grown });
-    } catch (error) {
-      if (this.#isUnderWay(active))
-        this.#feed({ type: 'GrowthFailed', run: run.id, index, asked, error: toErrorWire(error) });
-    }
-  }
-
-  /** Has a graph appended: with the others that have just arrived, if it is one of several. */
-  #appended(grown: Happening): void {
+  /** Has a graph appended: together with others that have just arrived, if there are any. */
+  #append(grown: Happening): void {
     if (this.#draining) this.#graphs.push(grown);
     else this.#feed(grown);
-  }
-
-  /** Tells the scheduler how long the list of a map is. */
-  async #measure({ run, index, asked }: Extract<Command, { readonly type: 'Grow' }>): Promise<void> {
-    const active = this.#runs.get(run.id)!;
-    active.run ??= run;
-    const { results, lists } = active;
-    const { cache } = active.request;
-    const taken = [...takenBy(run, index)];
-    const cached = cache?.absent(taken) ?? [];
-    const absent = [...taken.filter((i) => results.exists(i) && !results.has(i)), ...cached];
-    if (absent.length > 0) {
-      const bring = (i: number): Promise<void> => (results.exists(i) ? this.#bring(active, i) : cache!.read(i));
-      const ends = await Promise.allSettled(absent.map(bring));
-      const lost = absent.filter((_, k) => ends[k]!.status === 'rejected');
-      if (!this.#isUnderWay(active)) return;
-      if (lost.length > 0) return this.#lost(active, lost);
-    }
-    try {
-      const list = listOf(run, index, results, active.request.others);
-      lists.set(index, list);
-      this.#feed({ type: 'RunGrown', run: run.id, index, asked, count: countOf(list) });
-    } catch (error) {
-      this.#feed({ type: 'GrowthFailed', run: run.id, index, asked, error: toErrorWire(error) });
-    }
-  }
-
-  /** The run is where an earlier process recorded it, so its results find their functions. */
-  #restored(run: Run): void {
-    const active = this.#runs.get(run.id)!;
-    active.run ??= run;
-    const { done, results, grown, codes } = active.request.beginning!;
-    active.results.grow(run.plan.size);
-    for (const { owner } of grown) {
-      const code = codes.get(owner);
-      if (code !== undefined) active.takeCode(code, run.settings.codes);
-      const { base, count } = spanOfOwner(run, owner) ?? expansionOfOwner(run, owner)!;
-      this.#observer.grown(run, owner, base, count);
-    }
-    for (const [i, value] of results) active.results.put(i, value);
-    this.#observer.restored(run, done);
-  }
-
-  /** The error of an element is its result. */
-  #settled(run: Run, failed: FunctionFailure): void {
-    const error = causeOf(run.plan.entries[failed.index]!.id, failed.failure);
-    const value = { ok: false, error };
-    const data = encode(value);
-    const active = this.#runs.get(run.id)!;
-    active.awaited.delete(failed.index); // the result that it may have had was lost
-    this.#release(run.id, [failed.index]);
-    active.results.put(failed.index, data === undefined ? value : new Payload(data));
-    active.request.recorder?.finished([failed.index], this.state.nodes[failed.node]?.name ?? '', active.results);
-    this.#observer.failed(run, failed);
   }
 
   #recompute({ run, indexes }: Extract<Command, { type: 'Recompute' }>): void {

@@ -5,7 +5,7 @@ import { HandoffError } from '../core/errors.ts';
 import { candidatesOf, mapLeaves, mapSlots, type OutputShape, type OutputSlot } from '../core/output-shape.ts';
 import { show } from '../core/show.ts';
 import { expansionOfOwner, spanOf, spanOfOwner } from '../scheduling/scheduler/growth/growth.ts';
-import type { Expansion } from '../scheduling/scheduler/dispatch/span.ts';
+import type { Expansion } from '../scheduling/scheduler/growth/span.ts';
 import { type Run, Status } from '../scheduling/scheduler/state.ts';
 import type { Composite } from '../workers/store/composite.ts';
 import { decode } from '../workers/store/encode.ts';

@@ -8,7 +8,7 @@ import { Head, headBits, isShort, Word, WordWriter } from '../../workers/node/pr
 import { ArgTag, BatchFlag } from '../../workers/node/wire.ts';
 import type { AttemptTracer } from '../../events/attempt-tracer.ts';
 import { expansionOf, spanOf } from '../../scheduling/scheduler/growth/growth.ts';
-import type { Span } from '../../scheduling/scheduler/dispatch/span.ts';
+import type { Span } from '../../scheduling/scheduler/growth/span.ts';
 import { fixedNode } from '../../scheduling/scheduler/ready.ts';
 import { type Batch, type Thread, type Run, Status } from '../../scheduling/scheduler/state.ts';
 import { Payload, type PayloadData } from '../../workers/store/payload.ts';

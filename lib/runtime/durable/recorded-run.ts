@@ -12,7 +12,7 @@ import type { Journal } from '../../journal/journal.ts';
 import type { Discarded, RecordedResult, StoredValue } from '../../journal/record.ts';
 import { discard, type RunHistory } from '../../journal/replay.ts';
 import { partsOf, regrown } from '../../scheduling/scheduler/growth/regrown.ts';
-import type { RecordedGrowth } from '../../scheduling/scheduler/dispatch/span.ts';
+import type { RecordedGrowth } from '../../scheduling/scheduler/growth/span.ts';
 import type { Run } from '../../scheduling/scheduler/state.ts';
 import type { AnswerWire } from '../../workers/node/wire.ts';
 import { Payload } from '../../workers/store/payload.ts';

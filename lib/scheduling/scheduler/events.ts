@@ -1,5 +1,5 @@
 /** Events: everything that the scheduler learns. They are plain data and carry the time at which they happened. */
-import type { Answer, RecordedGrowth } from './dispatch/span.ts';
+import type { Answer, RecordedGrowth } from './growth/span.ts';
 import type { DynamicAllocator } from '../allocation/allocator.ts';
 import type { Strategy } from '../allocation/strategy.ts';
 import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';

@@ -2,7 +2,7 @@
 import { Flag } from '../../dag/compile/compiled-dag.ts';
 import { elementsOf, expansionOfOwner, spanOf, spanOfOwner } from './growth/growth.ts';
 import { count, endHolding, forEachInput, mayHold, Need, needOf, noteHolding, partsOf } from './failure/readers.ts';
-import type { Expansion } from './dispatch/span.ts';
+import type { Expansion } from './growth/span.ts';
 import { type Run, Status } from './state.ts';
 
 /** Counts one reader less for each result that the function took. Drops its own result if no function needs it. */

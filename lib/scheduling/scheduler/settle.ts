@@ -4,7 +4,7 @@ import { Flag } from '../../dag/compile/compiled-dag.ts';
 import type { Command } from './commands.ts';
 import { settlePromise } from './dispatch/groups.ts';
 import { elementsOf, expansionOf, expansionOfOwner, holdersOf, spanOf, spanOfOwner } from './growth/growth.ts';
-import type { Span } from './dispatch/span.ts';
+import type { Span } from './growth/span.ts';
 import { letIn } from './growth/map-places.ts';
 import { makeReady } from './ready.ts';
 import { release } from './release.ts';

@@ -14,7 +14,7 @@ import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import type { Capabilities, Cost, Uses } from '../../dag/types.ts';
 import type { LimitRule } from '../resources/limits.ts';
 import type { Estimate } from './dispatch/estimate.ts';
-import type { Growth } from './dispatch/span.ts';
+import type { Growth } from './growth/span.ts';
 import type { RunSettings } from './events.ts';
 import type { FunctionFailure, Outcome } from './outcome.ts';
 import type { ReadyClass, ReadyQueue } from './ready-queue.ts';

@@ -10,7 +10,7 @@ import type { FunctionSpec } from '../../dag/types.ts';
 import { placementOf } from '../planner/placement.ts';
 import { type PlannedRun, planRun } from '../planner/planned.ts';
 import type { RunSettings } from '../scheduler/events.ts';
-import type { Answer } from '../scheduler/dispatch/span.ts';
+import type { Answer } from '../scheduler/growth/span.ts';
 import type { Tuning } from '../scheduler/state.ts';
 import { type Faults, noFaults, type ResolvedFaults } from './faults.ts';
 import { Random } from '../../core/random.ts';

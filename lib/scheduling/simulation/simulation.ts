@@ -7,7 +7,7 @@ import { createEstimate } from '../scheduler/dispatch/estimate.ts';
 import type { Event, EventOf, RunSettings } from '../scheduler/events.ts';
 import { handleAll } from '../scheduler/machine.ts';
 import { holdersOf, inputsOf } from '../scheduler/growth/growth.ts';
-import type { Answer } from '../scheduler/dispatch/span.ts';
+import type { Answer } from '../scheduler/growth/span.ts';
 import type { FunctionFailure, Outcome } from '../scheduler/outcome.ts';
 import { type Batch, createState, type Thread, type Run, type State, Status, type Tuning } from '../scheduler/state.ts';
 import { unreportedImports } from '../scheduler/dispatch/gang.ts';

@@ -7,7 +7,7 @@ import type { Command } from '../../../lib/scheduling/scheduler/commands.ts';
 import { createEstimate } from '../../../lib/scheduling/scheduler/dispatch/estimate.ts';
 import type { Event, RunSettings } from '../../../lib/scheduling/scheduler/events.ts';
 import { handle } from '../../../lib/scheduling/scheduler/machine.ts';
-import type { Answer } from '../../../lib/scheduling/scheduler/dispatch/span.ts';
+import type { Answer } from '../../../lib/scheduling/scheduler/growth/span.ts';
 import { type Batch, createState } from '../../../lib/scheduling/scheduler/state.ts';
 import { validate } from '../../../lib/scheduling/scheduler/validate.ts';
 import { settingsOf } from '../../support/run-settings.ts';

@@ -1,7 +1,7 @@
 /** Failed attempts: another attempt, or the end of the run. */
 import type { Command } from '../commands.ts';
 import { elementsOf, expansionOf, expansionOfOwner, spanOf, spanOfOwner } from '../growth/growth.ts';
-import type { Expansion, Span } from '../dispatch/span.ts';
+import type { Expansion, Span } from '../growth/span.ts';
 import { letIn } from '../growth/map-places.ts';
 import type { Failure, FunctionFailure, Outcome } from '../outcome.ts';
 import { settlePromise } from '../dispatch/groups.ts';

@@ -28,7 +28,7 @@ import {
 } from '../growth/growth.ts';
 import { count, endHolding, forEachInput, isRead, Need, needOf, partsOf } from './readers.ts';
 import { endRisk } from '../release.ts';
-import type { Span } from '../dispatch/span.ts';
+import type { Span } from '../growth/span.ts';
 import { enqueue, makeReady } from '../ready.ts';
 import { type Run, type State, Status } from '../state.ts';
 

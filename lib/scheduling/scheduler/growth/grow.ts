@@ -6,7 +6,7 @@ import type { EventOf } from '../events.ts';
 import { failForGood } from '../failure/failure.ts';
 import { append, appendGraph, depthOf, elementsOf, spanOfOwner } from './growth.ts';
 import { release } from '../release.ts';
-import type { Answer, Expansion, RecordedGrowth, Span } from '../dispatch/span.ts';
+import type { Answer, Expansion, RecordedGrowth, Span } from './span.ts';
 import { makeReady } from '../ready.ts';
 import { closeMap, noteExtensible } from '../settle.ts';
 import { noteIfOver, type Run, type State, Status } from '../state.ts';

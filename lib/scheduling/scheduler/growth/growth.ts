@@ -20,7 +20,7 @@ import { Flag } from '../../../dag/compile/compiled-dag.ts';
 import { AppendedEntry } from './appended-entry.ts';
 import { mergePlan, withOwnLists } from '../plan/merge-plan.ts';
 import { extended, type Growing } from '../columns.ts';
-import type { Answer, Block, Expansion, Growth, Span } from '../dispatch/span.ts';
+import type { Answer, Block, Expansion, Growth, Span } from './span.ts';
 import { keyOf } from '../../../dag/code.ts';
 import type { RunSettings } from '../events.ts';
 import type { Run } from '../state.ts';

@@ -1,6 +1,6 @@
 /** The places of a map with `concurrency`. They limit its running elements, which start in the order of the list. */
 import type { Command } from '../commands.ts';
-import type { Span } from '../dispatch/span.ts';
+import type { Span } from './span.ts';
 import { makeReady } from '../ready.ts';
 import { type Run, type State, Status } from '../state.ts';
 

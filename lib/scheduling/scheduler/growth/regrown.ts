@@ -3,7 +3,7 @@ import type { CompiledDag } from '../../../dag/compile/compiled-dag.ts';
 import { createRun } from '../create-run.ts';
 import { growAgain } from './grow.ts';
 import { elementsOf, expansionOfOwner, inputsOf, spanOfOwner } from './growth.ts';
-import type { RecordedGrowth } from '../dispatch/span.ts';
+import type { RecordedGrowth } from './span.ts';
 import type { Run } from '../state.ts';
 
 /** @param kept which results the run keeps to its end: 1 for each function of `plan`; null for all */

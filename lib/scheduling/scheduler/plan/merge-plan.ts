@@ -6,7 +6,7 @@ import { amountsKey } from '../../../dag/compile/amounts-key.ts';
 import { AppendedEntry } from '../growth/appended-entry.ts';
 import { extended, extendedBy, type Growing } from '../columns.ts';
 import { GrownPins } from '../growth/grown-pins.ts';
-import type { Growth } from '../dispatch/span.ts';
+import type { Growth } from '../growth/span.ts';
 
 /** Translates numbers of a graph to those of the plan that it is merged into. */
 interface Numbers {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { toRestore } from '../../../../lib/journal/restore.ts';
 import { expansionOfOwner, spanOfOwner } from '../../../../lib/scheduling/scheduler/growth/growth.ts';
 import { lineageOf, regrown } from '../../../../lib/scheduling/scheduler/growth/regrown.ts';
-import type { Answer, RecordedGrowth } from '../../../../lib/scheduling/scheduler/dispatch/span.ts';
+import type { Answer, RecordedGrowth } from '../../../../lib/scheduling/scheduler/growth/span.ts';
 import { type Run, Status } from '../../../../lib/scheduling/scheduler/state.ts';
 import { Random } from '../../../../lib/core/random.ts';
 import {
