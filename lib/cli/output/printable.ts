@@ -2,8 +2,8 @@
  * Makes foreign text safe for a terminal: it cannot move the cursor, change colours, reverse text, or fake lines of
  * this command.
  */
+import { createRequire } from 'node:module';
 import { stripVTControlCharacters } from 'node:util';
-import stringWidth from 'string-width';
 
 /** A name on one line. */
 export function printable(text: string): string {
@@ -33,16 +33,23 @@ export function printableLines(text: string): string {
   return [first, ...rest.map((line) => `  ${line}`)].join('\n');
 }
 
+type StringWidth = typeof import('string-width');
+
+// Loaded when a text needs them: they take 60 ms, a fifth of the start of the command.
+let stringWidth: StringWidth['default'] | undefined;
+let segmenter: Intl.Segmenter | undefined;
+
 /** Columns that a text takes on a terminal: two for a wide character, none for a combining one. */
 export function columnsOf(text: string): number {
+  if (/^[ -~]*$/.test(text)) return text.length;
+  stringWidth ??= (createRequire(import.meta.url)('string-width') as StringWidth).default;
   return stringWidth(text);
 }
-
-const segmenter = new Intl.Segmenter();
 
 /** The part of a text that fits, with an ellipsis if it was cut. It never splits a character of several code points. */
 export function shortened(text: string, columns: number): string {
   if (columnsOf(text) <= columns) return text;
+  segmenter ??= new Intl.Segmenter();
   let kept = '';
   let used = 1;
   for (const { segment } of segmenter.segment(text)) {

@@ -1,7 +1,7 @@
 /** Progress on stderr: one block redrawn in place on a terminal, plain lines elsewhere. */
 import { messageOf } from '../../core/message-of.ts';
+import { createRequire } from 'node:module';
 import { styleText } from 'node:util';
-import { createLogUpdate } from 'log-update';
 import type { NodeActivity } from '../../events/activity.ts';
 import { type EventOf, type HandoffEvent, timestamp } from '../../events/events.ts';
 import { ProgressMeter, type ProgressState } from '../../report/progress.ts';
@@ -45,10 +45,12 @@ export function createProgressView(
     : new PlainView(record, stream, waitsFor);
 }
 
+type LogUpdate = typeof import('log-update');
+
 class TerminalView implements ProgressView {
   readonly #record: RunRecord;
   readonly #meter: ProgressMeter;
-  readonly #update: ReturnType<typeof createLogUpdate>;
+  readonly #update: ReturnType<LogUpdate['createLogUpdate']>;
   readonly #stream: NodeJS.WriteStream;
   readonly #write: NodeJS.WriteStream['write'];
   readonly #timer: NodeJS.Timeout;
@@ -64,6 +66,8 @@ class TerminalView implements ProgressView {
     this.#meter = new ProgressMeter(record);
     this.#stream = stream;
     const write = (this.#write = stream.write);
+    // Only a terminal needs this package, which takes long to load.
+    const { createLogUpdate } = createRequire(import.meta.url)('log-update') as LogUpdate;
     // The cursor stays visible: after a crash it need not be restored.
     this.#update = createLogUpdate(
       {
