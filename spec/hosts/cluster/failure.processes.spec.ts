@@ -14,19 +14,27 @@ interface Three {
   readonly c: HostProcess;
 }
 
-/** This host has node a; b and c are others', each with a gpu, b tried first. */
-async function three(here: HostOptions['transport'] = {}, there: HostOptions['transport'] = {}): Promise<Three> {
+/**
+ * This host has node a; b and c are others', each with a gpu, b tried first.
+ *
+ * @param threads of each node
+ */
+async function three(
+  here: HostOptions['transport'] = {},
+  there: HostOptions['transport'] = {},
+  threads = 1,
+): Promise<Three> {
   const hostB = await startHost({
-    nodes: [{ name: 'b', capabilities: { cpu: 2, gpu: 1 }, threads: 2 }],
+    nodes: [{ name: 'b', capabilities: { cpu: 2, gpu: 1 }, threads }],
     transport: there,
   });
   const handoff = await startHere({
-    nodes: [{ name: 'a', capabilities: { cpu: 2 }, threads: 2 }],
+    nodes: [{ name: 'a', capabilities: { cpu: 2 }, threads }],
     join: [hostB.address],
     transport: { ...here, port: 0 },
   });
   const hostC = await startHost({
-    nodes: [{ name: 'c', capabilities: { cpu: 2, gpu: 1 }, threads: 2 }],
+    nodes: [{ name: 'c', capabilities: { cpu: 2, gpu: 1 }, threads }],
     join: [hostB.address],
     transport: there,
   });
@@ -38,7 +46,7 @@ const portOf = ({ address }: HostProcess): number => Number(address.split(':').a
 
 describe('a host that is killed during a run', () => {
   it('takes nothing with it: every result is right, and there once', async () => {
-    const { handoff, b } = await three();
+    const { handoff, b } = await three({}, {}, 2);
     const layers = 10;
     const width = 30;
     const all = Array.from({ length: layers * width }, (_, k) => {
@@ -186,7 +194,7 @@ describe('a host that is killed during a run', () => {
   });
 
   it('together with another: the last one does it all', async () => {
-    const { handoff, b, c: hostC } = await three();
+    const { handoff, b, c: hostC } = await three({}, {}, 2);
     const folder = new Folder();
     const all = Array.from({ length: 60 }, (_, i) => ({
       id: `f${i}`,
@@ -256,7 +264,7 @@ describe('a host that falls silent', () => {
   });
 
   it('and is used again while the run goes on, has its earlier work aborted and not counted twice', async () => {
-    const { handoff, b } = await three(quick, { heartbeatInterval: 100 });
+    const { handoff, b } = await three(quick, { heartbeatInterval: 100 }, 2);
     const folder = new Folder();
     const down = next(handoff, 'node:down', ({ node }) => node === 'b');
     const running = handoff.execute(
@@ -288,6 +296,7 @@ describe('a host that falls silent', () => {
     const { handoff, b } = await three(
       { heartbeatInterval: 100, heartbeatTimeout: 20_000 },
       { heartbeatInterval: 100, heartbeatTimeout: 20_000 },
+      2,
     );
     const downs = record(handoff, 'node:down');
     const folder = new Folder();
@@ -378,7 +387,7 @@ describe('a host that comes back', () => {
     const up = next(handoff, 'node:up', ({ node }) => node === 'b');
     await b.kill();
     const anew = await startHost({
-      nodes: [{ name: 'b', capabilities: { cpu: 2, gpu: 1 } }],
+      nodes: [{ name: 'b', capabilities: { cpu: 2, gpu: 1 }, threads: 1 }],
       transport: { port: portOf(b) },
     });
     await up;
@@ -453,7 +462,7 @@ describe('a host that stops gently during a run', () => {
   });
 
   it('is sent nothing new while it waits for what it runs', async () => {
-    const { handoff, b } = await three();
+    const { handoff, b } = await three({}, {}, 2);
     const folder = new Folder();
     const running = handoff.execute(
       dagOf(
