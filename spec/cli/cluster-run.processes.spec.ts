@@ -61,7 +61,7 @@ describe('handoff run --join', () => {
 
   it('adds nodes of its own by --nodes, and listens by --listen', async () => {
     const a = await processes.node('a', { capabilities: 'cpu=1,threads=1' });
-    const { code, stdout, stderr } = await processes.run([
+    const { code, stdout, stderr } = await processes.command([
       'run',
       'sums.ts',
       '--join',
@@ -94,9 +94,8 @@ describe('handoff run --join', () => {
   it('finds modules below --root, wherever hosts work', async () => {
     processes.write('elsewhere/readme', '');
     const a = await processes.node('a', { args: ['--root', processes.folder] });
-    const { code, stdout, stderr } = await processes.run(
+    const { code, stdout, stderr } = await processes.command(
       ['run', '../sums.ts', '--join', a.address, '--root', '..'],
-      {},
       join(processes.folder, 'elsewhere'),
     );
     expect(code, stderr).toBe(0);
@@ -109,7 +108,7 @@ describe('handoff run --join', () => {
       'export function numbers() { return [1]; }\nexport function sum() { return 1; }\nexport function double() { return 2; }\n',
     );
     const a = await processes.node('a', { args: ['--root', join(processes.folder, 'other')] });
-    const { code, stdout, stderr } = await processes.run(['run', 'sums.ts', '--join', a.address]);
+    const { code, stdout, stderr } = await processes.command(['run', 'sums.ts', '--join', a.address]);
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain('Module tasks.ts, or a module it imports, differs between host');
@@ -117,7 +116,7 @@ describe('handoff run --join', () => {
 
   it('exits with 1 when no host answers, naming the addresses it tried', async () => {
     processes.write('impatient.config.ts', "export default { transport: { type: 'tcp', joinTimeout: 200 } };");
-    const { code, stderr } = await processes.run([
+    const { code, stderr } = await processes.command([
       'run',
       'sums.ts',
       '--join',
@@ -130,7 +129,12 @@ describe('handoff run --join', () => {
   });
 
   it('refuses a secret without a transport that uses it', async () => {
-    const { code, stderr } = await processes.run(['run', 'sums.ts', '--secret-file', processes.write('secret', 'x')]);
+    const { code, stderr } = await processes.command([
+      'run',
+      'sums.ts',
+      '--secret-file',
+      processes.write('secret', 'x'),
+    ]);
     expect(code).toBe(2);
     expect(stderr).toContain('--join HOST:PORT, --listen HOST:PORT or --nats URL is missing');
   });
@@ -157,14 +161,14 @@ describe('Ctrl-C of handoff run --join', () => {
     await run.said('Running functions finish');
     run.kill('SIGINT');
     expect((await run.finished).code).toBe(130);
-    const next = await processes.run(['run', 'sums.ts', '--join', a.address]);
+    const next = await processes.command(['run', 'sums.ts', '--join', a.address]);
     expect(next.stdout, next.stderr).toBe(`total: ${total}\n`);
   });
 });
 
 it('handoff plan --join plans for the nodes of others', async () => {
   const a = await processes.node('a');
-  const { code, stdout, stderr } = await processes.run(['plan', 'sums.ts', '--join', a.address, '--json']);
+  const { code, stdout, stderr } = await processes.command(['plan', 'sums.ts', '--join', a.address, '--json']);
   expect(code, stderr).toBe(0);
   expect(new Set(Object.values((JSON.parse(stdout) as { allocations: object }).allocations))).toEqual(new Set(['a']));
 });

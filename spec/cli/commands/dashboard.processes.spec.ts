@@ -76,7 +76,7 @@ describe('handoff dashboard', () => {
   });
 
   it('refuses to start without a host to join', async () => {
-    const { code, stderr } = await processes.run(['dashboard']);
+    const { code, stderr } = await processes.command(['dashboard']);
     expect(code).toBe(2);
     expect(stderr).toContain('--join HOST:PORT or --nats URL is missing');
   });
