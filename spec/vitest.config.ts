@@ -66,7 +66,7 @@ export default defineConfig({
         maxWorkers: 4,
         sequence: { groupOrder: 2 },
       }),
-      project('browser', '*.browser.spec.ts', { retry, ...bundled, maxWorkers: 1, sequence: { groupOrder: 4 } }),
+      project('browser', '*.browser.spec.ts', { retry, ...bundled, maxWorkers: 4, sequence: { groupOrder: 2 } }),
       project('chaos', 'chaos/**/*.spec.ts', { ...withServers, maxWorkers: 1, sequence: { groupOrder: 5 } }),
     ],
   },

@@ -45,7 +45,7 @@ async function start(options: HandoffOptions = alone): Promise<Handoff> {
 
 async function open(address: string, size = { width: 1280, height: 720 }): Promise<Page> {
   const page = await browser.newPage({ viewport: size });
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(120_000); // other specs may keep all cores busy
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('dialog', (dialog) => {

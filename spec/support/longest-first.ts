@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const longest = [
   'spec/hosts/cluster/failure.processes.spec.ts',
   'spec/examples.processes.spec.ts',
+  'spec/dashboard/browser.browser.spec.ts',
   'spec/hosts/cluster/values.processes.spec.ts',
   'spec/hosts/cluster/membership.processes.spec.ts',
   'spec/cli/commands/node.processes.spec.ts',
