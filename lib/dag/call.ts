@@ -5,6 +5,7 @@
 import { HandoffError } from '../core/errors.ts';
 import { eachItem } from '../core/items.ts';
 import { notData } from '../core/serializable.ts';
+import { neverText } from './refuse-text.ts';
 import { show } from '../core/show.ts';
 import { type FunctionReference, nameOf } from './code.ts';
 import { literalOf } from './compile/literal.ts';
@@ -182,6 +183,11 @@ Object.defineProperty(ChoiceVertex.prototype, notData, {
   value:
     'a choice where only plain values may stand (choices may be arguments of calls, items of lists there, and outputs of DAGs)',
 });
+neverText(
+  ChoiceVertex.prototype,
+  'choose(…) or optional(…) is',
+  'pass it as an argument to a function that does this with the value',
+);
 
 /**
  * An argument or an output: the result of the first of these calls that was not skipped. If all were skipped, the call

@@ -10,6 +10,7 @@ import { copyOf } from '../core/copy.ts';
 import { notData } from '../core/serializable.ts';
 import { type DagParts, defaultTraits, type Entry, toResolved } from './compile/entry.ts';
 import { nameOf } from './code.ts';
+import { neverText } from './refuse-text.ts';
 import type { FunctionSpec, ResolvedFunction } from './types.ts';
 import { validate } from './validation/validate.ts';
 
@@ -154,6 +155,7 @@ export class Dag {
     Object.defineProperty(Dag.prototype, notData, {
       value: 'a DAG, which has no value (pass the call or the id of the function whose result is wanted)',
     });
+    neverText(Dag.prototype, 'A DAG is', 'pass its id, or run it and use its results');
     partsOf = (dag) => ({ entries: dag.#entries, index: dag.#index, traited: dag.#traited });
   }
 }

@@ -12,6 +12,7 @@ import { notData } from '../core/serializable.ts';
 import { show } from '../core/show.ts';
 import { type Call, createCall } from './call.ts';
 import { concurrentTask, type FunctionReference, moduleProblem, nameOf, reference } from './code.ts';
+import { refuseText } from './refuse-text.ts';
 import type { AnyFunction, Task, Tasks } from './task.ts';
 
 /** Options of all functions of a module. */
@@ -105,19 +106,22 @@ function callable(code: FunctionReference, isConcurrent = false): unknown {
   const name = nameOf(code);
   const toPrimitive = (): never =>
     refuseText(`The task ${name} is`, `call it, as ${name}(…), and pass that as an argument`);
+  const toJSON = (): never => {
+    throw new HandoffError(
+      'INVALID_FUNCTION',
+      `The task ${name} is turned into JSON, which leaves it out: toJSON() of a DAG keeps it.`,
+    );
+  };
   Object.defineProperties(task, {
     [reference]: { value: Object.freeze(code) },
     name: { value: name },
     map: { value: map },
     [notData]: { value: `the task ${name}, which is not called: write ${name}(…)` },
     [Symbol.toPrimitive]: { value: toPrimitive },
+    toJSON: { value: toJSON },
     ...(isConcurrent && { [concurrentTask]: { value: true } }),
   });
   return Object.freeze(task);
-}
-
-function refuseText(what: string, instead: string): never {
-  throw new HandoffError('INVALID_FUNCTION', `${what} used as a text or a number: ${instead}.`);
 }
 
 function describe(value: unknown): string {

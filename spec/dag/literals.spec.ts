@@ -1,6 +1,6 @@
 /** Values written into a DAG: when they are copied, and what is refused. */
 import { describe, expect, it } from 'vitest';
-import { Dag, dag, type FunctionSpec, tasks } from '../../lib/index.ts';
+import { choose, Dag, dag, optional, resultOf, type FunctionSpec, tasks } from '../../lib/index.ts';
 import { compile } from '../../lib/dag/compile/compile.ts';
 import { partsOf } from '../../lib/dag/dag.ts';
 import { thrownBy } from '../support/handoff.ts';
@@ -144,6 +144,17 @@ describe('what has no value of its own is refused as one', () => {
     ],
     ['a call as a key', () => ({})[t.g(1) as never], 'INVALID_FUNCTION', /The call g/],
     ['a task in a text', () => `${t.g}`, 'INVALID_FUNCTION', /The task g is used as a text.+call it/],
+    ['a task in JSON', () => JSON.stringify({ g: t.g }), 'INVALID_FUNCTION', /The task g is turned into JSON/],
+    ['a DAG of calls in a text', () => `${dag('d', t.g(1))}`, 'INVALID_FUNCTION', /A DAG is used as a text.+its id/],
+    ['a DAG as a number', () => +(new Dag() as never), 'INVALID_FUNCTION', /A DAG is used as a text or a number/],
+    [
+      'a choice in a text',
+      () => `${choose(t.g(1), t.g(2))}`,
+      'INVALID_FUNCTION',
+      /choose\(…\) or optional\(…\) is used/,
+    ],
+    ['an optional call in a text', () => `${optional(t.g(1))}`, 'INVALID_FUNCTION', /optional\(…\) is used as a text/],
+    ['a result of another run in a text', () => `${resultOf('r', 'x')}`, 'INVALID_FUNCTION', /resultOf\(…\) is used/],
     ['tasks in a text', () => `${t}`, 'INVALID_FUNCTION', /The tasks of file:.+ are used as a text/],
   ])('%s', (_, misuse, expectedCode, message) => {
     const error = thrownBy(misuse);
