@@ -19,10 +19,27 @@ export interface LoadedDag {
  * Imports a module and takes its default export: a DAG, or a function that returns one.
  *
  * @param args passed to that function
- * @throws `UsageError` if there is no DAG, or if the function does not take the arguments
+ * @throws `UsageError` if there is no DAG, if it never comes, or if the function does not take the arguments
  * @throws what the function throws
  */
 export async function loadDag(file: string, args: readonly string[]): Promise<LoadedDag> {
+  const { promise: stuck, reject } = Promise.withResolvers<never>();
+  // Nothing is left that could wake this process. Node would end it with a warning about this library.
+  const onIdle = (): void =>
+    reject(
+      new UsageError(
+        `${file} waits for something that never happens, at its top level or in the function that it exports. Check what it awaits.`,
+      ),
+    );
+  process.once('beforeExit', onIdle);
+  try {
+    return await Promise.race([load(file, args), stuck]);
+  } finally {
+    process.off('beforeExit', onIdle);
+  }
+}
+
+async function load(file: string, args: readonly string[]): Promise<LoadedDag> {
   const path = resolve(file);
   if (!existsSync(path)) throw new UsageError(`The file ${file} does not exist.`);
   const module = await importModule(file, path);

@@ -248,12 +248,16 @@ async function describe(
   const absent = missing(module, url);
   if (absent !== undefined) throw absent;
   versions.of(url); // before any thread imports it
-  let description: ModuleDescription;
-  try {
-    description = await inspector.describe(url, givenUp);
-  } catch (error) {
-    throw isHandoffError(error, 'WORKER_CRASHED') ? importCrashed(module, error) : error;
-  }
+  // What a thread runs beside the import may have ended it: only the second time, the module is blamed.
+  const description = await inspector
+    .describe(url, givenUp)
+    .catch((error: unknown) => {
+      if (isHandoffError(error, 'WORKER_CRASHED')) return inspector.describe(url, givenUp);
+      throw error;
+    })
+    .catch((error: unknown) => {
+      throw isHandoffError(error, 'WORKER_CRASHED') ? importCrashed(module, error) : error;
+    });
   if (description.ok) return description;
   throw fromErrorWire(description.error);
 }

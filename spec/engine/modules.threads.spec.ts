@@ -25,6 +25,14 @@ const files: Record<string, string> = {
     '// the first line\nfunction boom(): never {\n  throw new TypeError("no configuration");\n}\nboom();\nexport const one = 1;\n',
   'throws-text.mjs': 'throw "just text";',
   'exits.mjs': 'process.exit(3);',
+  'exits-once.mjs': `import { existsSync, writeFileSync } from 'node:fs';
+const mark = new URL('./mark', import.meta.url);
+if (!existsSync(mark)) {
+  writeFileSync(mark, '');
+  process.exit(3);
+}
+export const one = () => 'second';`,
+  'never.mjs': 'await new Promise(() => {});',
   'syntax.mjs': 'export const one = 1;\nexport function two() { let x = ; }\n',
   'syntax.cjs': 'exports.one = 1;\n\nlet x = ;\n',
   'syntax.ts': 'export const one: number = 1;\nexport const two: = 2;\n',
@@ -132,7 +140,24 @@ describe('a module that is there and cannot be imported is MODULE_FAILED with fi
     expect(error.message).toContain(text);
   });
 
-  it('also for an actor', async () => {
+  it('unless its thread ended of something else: it is imported once more', async () => {
+    expect(await resultOf('exits-once.mjs')).toBe('second');
+  });
+
+  it('or is a folder', async () => {
+    const error = await failure('.');
+    expect(error).toMatchObject({ code: 'MODULE_FAILED' });
+    expect(error.message).toContain('it is a folder. Name a file in it');
+  });
+
+  it('also for an actor, and what awaits something that never happens says so there', async () => {
+    const never = tasks<any>(pathToFileURL(join(folder, 'never.mjs')))['Thing']!;
+    expect((await errorOf(handoff().spawn(never as never))).message).toContain(
+      'waits for something that never happens',
+    );
+  });
+
+  it('also for an actor, with its place', async () => {
     const { Thing } = tasks<any>(pathToFileURL(join(folder, 'throws.ts')));
     expect(await errorOf(handoff().spawn(Thing! as never))).toMatchObject({ code: 'MODULE_FAILED', line: 3 });
   });

@@ -193,6 +193,15 @@ export class ActorProcess {
     if (cause !== undefined) return crashed('uncaught', `ended with an uncaught error: ${messageOf(cause)}`);
     if (this.#killed) return crashed('killed', 'was ended');
     if (exitCode === 0) return { reason: 'normal' };
+    // By this code Node says so.
+    if (exitCode === 13)
+      return crashed(
+        'exit',
+        'waits for something that never happens, while its module is imported or its instance made',
+        {
+          exitCode,
+        },
+      );
     return crashed('exit', `called process.exit(${exitCode})`, { exitCode });
   }
 }

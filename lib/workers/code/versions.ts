@@ -6,6 +6,8 @@
  *   first use ─► announced ─► a thread finds another version ─► refused: VERSION_MISMATCH ─► forgotten by reload
  * ```
  */
+import { HandoffError } from '../../core/errors.ts';
+import { messageOf } from '../../core/message-of.ts';
 import { type FileMark, firstChanged } from './file-mark.ts';
 import { type CodeIdentity, identify } from './identity.ts';
 import { changedError } from './module-error.ts';
@@ -26,15 +28,15 @@ export class CodeVersions {
   /**
    * The identity of a module on this host.
    *
-   * @throws `VERSION_MISMATCH` when it has changed since its first use; what the file system throws when it cannot be
-   *   read
+   * @throws `VERSION_MISMATCH` when it has changed since its first use; `MODULE_FAILED` when it cannot be
+   *   read; what the file system throws when it is missing
    */
   of(url: string): CodeIdentity {
     const changed = this.#changed.get(url);
     if (changed !== undefined) throw changedError(url, changed);
     let identity = this.#identities.get(url);
     if (identity === undefined) {
-      identity = identify(url);
+      identity = identified(url);
       const other = identity.files.find(({ path, content }) => (this.#files.get(path)?.content ?? content) !== content);
       if (other !== undefined) throw changedError(url, other.path); // threads have imported that file through another module
       this.#identities.set(url, identity);
@@ -73,5 +75,16 @@ export class CodeVersions {
     this.#files.clear();
     this.#changed.clear();
     this.#generation++;
+  }
+}
+
+function identified(url: string): CodeIdentity {
+  try {
+    return identify(url);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw cause; // its user says who misses it
+    const why = code === 'EISDIR' ? 'it is a folder. Name a file in it, such as index.ts' : messageOf(cause);
+    throw new HandoffError('MODULE_FAILED', `Module ${url} cannot be read: ${why}.`, { module: url, cause });
   }
 }

@@ -172,7 +172,8 @@ export function notSerializable(value: unknown, cause?: unknown): HandoffError {
   const obstacle = findObstacle(value);
   const path = `result${obstacle?.path ?? ''}`;
   const what =
-    obstacle?.what ?? (cause instanceof Error ? `refused: ${cause.message}` : 'a value that cannot be copied');
+    obstacle?.what ??
+    (cause instanceof Error ? `refused: ${cause.message.replace(/\.$/, '')}` : 'a value that cannot be copied');
   return new HandoffError(
     'NOT_SERIALIZABLE',
     `The result cannot leave its thread: ${path} is ${what}. Return plain data.`,

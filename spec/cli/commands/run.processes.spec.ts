@@ -137,6 +137,18 @@ describe('handoff run', () => {
     expect(stderr).not.toContain('node:internal');
   });
 
+  it.each([
+    ['at its top level', 'await new Promise(() => {});'],
+    ['in the function that it exports', 'export default () => new Promise(() => {});'],
+  ])('reports a file that awaits what never happens %s', async (_, text) => {
+    const file = join(folder, 'stuck.ts');
+    writeFileSync(file, text);
+    const { code, stdout, stderr } = await startCli('run', file).finished;
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/stuck\.ts waits for something that never happens.+Check what it awaits\.\n$/);
+    expect(stderr).not.toContain('Warning');
+  });
+
   it('says how to mend syntax that Node does not strip', async () => {
     const file = join(folder, 'enum.ts');
     writeFileSync(file, 'enum Colour { Red }\nexport default Colour.Red;');
