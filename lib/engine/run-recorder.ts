@@ -299,7 +299,7 @@ export class RunRecorder {
     for (const [at, value] of values.entries()) {
       if (value !== unread && !(value instanceof Payload)) continue;
       values[at] = undefined;
-      const kept = value instanceof Payload ? await this.#store(record.functions[at]!, value) : none;
+      const kept = value instanceof Payload ? await this.#store([record.functions[at]!], value) : none;
       stored.push([at, kept]);
     }
     return { ...record, values, stored };
@@ -312,14 +312,18 @@ export class RunRecorder {
     const { wire, modules } = answer;
     const added = Object.entries(modules).filter(([module]) => !(module in this.#modules));
     if (added.length > 0) this.#modules = { ...this.#modules, ...Object.fromEntries(added) };
-    const graph = await this.#store(record.function, 'data' in wire ? new Payload(wire.data) : wire.graph);
+    const value = 'data' in wire ? new Payload(wire.data) : wire.graph;
+    // Without the graph, the function runs again, and so does everything inside.
+    const own = Array.from({ length: record.count }, (_, k) => record.base + k);
+    const graph = await this.#store([record.function, ...own], value);
     return { ...record, graph, ...(added.length > 0 && { modules: Object.fromEntries(added) }) };
   }
 
-  async #store(i: number, value: unknown): Promise<StoredValue> {
+  /** @param functions those that run again when it is lost */
+  async #store(functions: readonly number[], value: unknown): Promise<StoredValue> {
     const { journal, claim, maxResultBytes } = this.#parts;
     // A function that must not run again needs its result, however large.
-    const limit = isOnce(this.#run.plan, i) ? Infinity : maxResultBytes;
+    const limit = functions.some((i) => isOnce(this.#run.plan, i)) ? Infinity : maxResultBytes;
     if (value instanceof Payload && value.byteLength > limit) return none;
     let bytes: Uint8Array | undefined;
     try {

@@ -1,5 +1,6 @@
 /** Functions that may have taken effect, and must not do so again. Pure. */
 import { type CompiledDag, Flag } from '../dag/compile/compiled-dag.ts';
+import type { LostGraph } from './discarding.ts';
 import type { RunHistory } from './replay.ts';
 
 export interface Doubt {
@@ -8,6 +9,8 @@ export interface Doubt {
   readonly node: string;
   /** Whether it had ended, and only its result is lost. */
   readonly hasEnded: boolean;
+  /** Whether it is idempotent itself, and a function of its graph is not. Default false. */
+  readonly isInside?: boolean;
 }
 
 /**
@@ -24,5 +27,14 @@ export function doubtOf(
   for (const [i, node] of inDoubt) return { function: i, node, hasEnded: false };
   for (const [i, { node }] of finished)
     if (!done.has(i) && (plan.flags[i]! & Flag.once) !== 0) return { function: i, node, hasEnded: true };
+  return undefined;
+}
+
+/** A function whose graph is lost, and that must not run again: it is not idempotent, or something inside is not. */
+export function doubtOfLost({ flags }: CompiledDag, lost: readonly LostGraph[]): Doubt | undefined {
+  for (const { owner, node } of lost) {
+    if ((flags[owner]! & Flag.once) !== 0) return { function: owner, node: '', hasEnded: true };
+    if (node !== undefined) return { function: owner, node, hasEnded: false, isInside: true };
+  }
   return undefined;
 }

@@ -24,6 +24,8 @@ export interface RunHistory {
   readonly finished: ReadonlyMap<number, RecordedEnd>;
   /** Functions that are not idempotent, have started and have not been recorded since, and the node of each. */
   readonly inDoubt: ReadonlyMap<number, string>;
+  /** Functions that are not idempotent and have ended with a result, and the node of each. */
+  readonly effects: ReadonlyMap<number, string>;
   /** Undefined while the run has not ended. */
   readonly ended: Ended | undefined;
 }
@@ -40,6 +42,7 @@ export function replay(records: Iterable<RunRecord>): RunHistory {
   let again = new Set<number>();
   let finished = new Map<number, RecordedEnd>();
   let inDoubt = new Map<number, string>();
+  let effects = new Map<number, string>();
   for (const record of records) {
     switch (record.type) {
       case 'submitted':
@@ -56,7 +59,7 @@ export function replay(records: Iterable<RunRecord>): RunHistory {
         break;
       case 'finished':
         for (const [i, value] of resultsOf(record)) {
-          inDoubt.delete(i);
+          if (inDoubt.delete(i)) effects.set(i, record.node);
           finished.set(i, { node: record.node, value, isCached: record.isCached === true });
         }
         break;
@@ -67,8 +70,8 @@ export function replay(records: Iterable<RunRecord>): RunHistory {
         owned &&= { ...owned, modules: { ...owned.modules, ...record.modules } };
         break;
       case 'discarded': {
-        const left = discard({ grown, again, finished, inDoubt }, new Set(record.functions));
-        ({ grown, again, finished, inDoubt } = left);
+        const left = discard({ grown, again, finished, inDoubt, effects }, new Set(record.functions));
+        ({ grown, again, finished, inDoubt, effects } = left);
         break;
       }
       case 'decided':
@@ -77,6 +80,7 @@ export function replay(records: Iterable<RunRecord>): RunHistory {
           finished.set(record.function, { node: '', value: record.value, isCached: false });
         else {
           finished.delete(record.function);
+          effects.delete(record.function);
           again.add(record.function);
         }
         break;
@@ -89,11 +93,11 @@ export function replay(records: Iterable<RunRecord>): RunHistory {
     }
   }
   if (submitted === undefined) throw new Error('a log must begin with its submission');
-  return { submitted, owned, grown, again, finished, inDoubt, ended };
+  return { submitted, owned, grown, again, finished, inDoubt, effects, ended };
 }
 
 /** What is known of functions, by their numbers. */
-type Numbered = Pick<RunHistory, 'grown' | 'again' | 'finished' | 'inDoubt'>;
+type Numbered = Pick<RunHistory, 'grown' | 'again' | 'finished' | 'inDoubt' | 'effects'>;
 
 /** What is left when what the run has grown by because of some functions is discarded. */
 export function discard<Known extends Numbered>(known: Known, functions: ReadonlySet<number>) {
@@ -104,6 +108,7 @@ export function discard<Known extends Numbered>(known: Known, functions: Readonl
     again: new Set([...known.again].flatMap((i) => (functions.has(i) ? [] : (numberOf(i) ?? [])))),
     finished: renumbered(known.finished, numberOf),
     inDoubt: renumbered(known.inDoubt, numberOf),
+    effects: renumbered(known.effects, numberOf),
   };
 }
 

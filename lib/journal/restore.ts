@@ -19,12 +19,14 @@ export interface Lineage {
    * a graph. Such a function is not recorded, and does not run. Undefined for any other.
    */
   partsOf(i: number): Iterable<number> | undefined;
+  /** Whether a function must not run again, so that its result is kept for functions that may. */
+  isOnce(i: number): boolean;
 }
 
 export interface Restoration {
   /** Functions that are done, in ascending order. */
   readonly done: readonly number[];
-  /** Those of them whose results are needed. */
+  /** Those of them whose results are needed, or may be when other results are lost. */
   readonly needed: readonly number[];
 }
 
@@ -34,7 +36,7 @@ export interface Restoration {
  * @param kept which results the run keeps to its end: 1 for each; null for all
  */
 export function toRestore(
-  { size, inputsOf, partsOf }: Lineage,
+  { size, inputsOf, partsOf, isOnce }: Lineage,
   isRecorded: (i: number) => boolean,
   hasBytes: (i: number) => boolean,
   kept: Uint8Array | null,
@@ -74,13 +76,17 @@ export function toRestore(
   for (let i = 0; i < size; i++) {
     if (isDone[i] === 0) continue;
     done.push(i);
-    if (isNeeded[i] === 1) needed.push(i);
+    if (isNeeded[i] === 1 || (isOnce(i) && hasBytes(i))) needed.push(i);
   }
   return { done, needed };
 }
 
-/** What a scheduler has to know of a function that is done. */
-export function toRestored({ node, value }: RecordedEnd): { readonly node: string; readonly isTruthy: boolean } {
+/**
+ * What a scheduler has to know of a function that is done.
+ *
+ * @param isAbsent whether its result was not read
+ */
+export function toRestored({ node, value }: RecordedEnd, isAbsent: boolean) {
   // What is not plain is an object or a long text.
-  return { node, isTruthy: value.kind !== 'plain' || Boolean(value.value) };
+  return { node, isTruthy: value.kind !== 'plain' || Boolean(value.value), isAbsent };
 }

@@ -19,6 +19,7 @@ const lineageOf = ({ size, depOffset, deps }: CompiledDag, parts = new Map<numbe
   size,
   inputsOf: (i) => deps.subarray(depOffset[i]!, depOffset[i + 1]!),
   partsOf: (i) => parts.get(i),
+  isOnce: () => false,
 });
 const only = (...indexes: number[]): Uint8Array =>
   Uint8Array.from({ length: 4 }, (_, i) => Number(indexes.includes(i)));
@@ -51,6 +52,12 @@ describe('what a resumed run restores', () => {
 
   it('reads nothing for a run that has everything and returns nothing of it', () => {
     expect(restored([0, 1, 2, 3], [], only())).toEqual({ done: [0, 1, 2, 3], needed: [] });
+  });
+
+  it('reads the result of a function that must not run again, in case that other results are lost', () => {
+    const once: Lineage = { ...lineageOf(chain), isOnce: (i) => i < 2 };
+    const isRecorded = (i: number): boolean => i < 3;
+    expect(toRestore(once, isRecorded, (i) => i !== 1, only(3))).toEqual({ done: [0, 1, 2], needed: [0, 2] });
   });
 
   it('reads the parts of a result that is needed, and does not run what has parts', () => {

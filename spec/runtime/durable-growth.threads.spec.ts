@@ -318,6 +318,35 @@ describe('a durable run of functions that answer with graphs', () => {
     });
   });
 
+  it('records a graph of any size in which a function is not idempotent, and runs none of it again', async () => {
+    const of = (at: Way): Dag => dag('carrying', { n: g.add(at, g.carryingOnce(100_000, at).with({ id: 'c' })) });
+    const at = gateAt(/^add#1$/);
+    const journal = { type: 'sqlite', path: join(folder, 'journal'), maxResultBytes: 1000 } as const;
+    await leave(of(at), at.gate!.of, 1, { journal });
+    expect((await goOn(of(at), { journal })).results).toMatchObject({ c: 12_500 });
+    expect([startsOf('c'), startsOf('c/lengthOf#1')]).toEqual([1, 1]);
+  });
+
+  it('does not run a function again whose graph is gone, if one inside is not idempotent, unless a person decides', async () => {
+    const of = (at: Way): Dag => dag('carrying', { n: g.add(at, g.carryingOnce(200_000, at).with({ id: 'c' })) });
+    const at = gateAt(/^add#1$/);
+    await leave(of(at), at.gate!.of, 1);
+    rmSync(join(folder, 'journal', 'blobs'), { recursive: true });
+    openGate();
+    const second = await start();
+    expect(await errorOf(second.execute(of(at), { runId: 'r' }))).toMatchObject({
+      code: 'FUNCTION_IN_DOUBT',
+      functionId: 'c',
+      message: expect.stringMatching(
+        /"c" of run "r" answered with a graph, which is lost.*not idempotent, and had started on node/,
+      ),
+    });
+    expect(await errorOf(second.resume('r'))).toMatchObject({ code: 'FUNCTION_IN_DOUBT', functionId: 'c' });
+    const handle = await second.resume('r', { retry: ['c'] });
+    expect((await handle.result()).results).toMatchObject({ c: 25_000 });
+    expect([startsOf('c'), startsOf('c/lengthOf#1')]).toEqual([2, 2]);
+  });
+
   it('keeps a graph of many bytes beside the log', async () => {
     const of = (at: Way): Dag => dag('carrying', { n: g.add(at, g.carrying(200_000, at).with({ id: 'c' })) });
     const at = gateAt(/^(add#1|c\/lengthOf#1)$/);

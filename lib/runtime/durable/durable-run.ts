@@ -7,10 +7,9 @@ import type { DagJson } from '../../dag/dag.ts';
 import type { Beginning } from '../../engine/active-run.ts';
 import type { RunIds } from '../../engine/run-ids.ts';
 import { RunRecorder } from '../../engine/run-recorder.ts';
-import { isOnce } from '../../scheduling/scheduler/failure/once.ts';
 import { lineageOf } from '../../scheduling/scheduler/growth/regrown.ts';
 import { encodeChunk } from '../../journal/codec.ts';
-import { type Doubt, doubtOf } from '../../journal/doubt.ts';
+import { type Doubt, doubtOf, doubtOfLost } from '../../journal/doubt.ts';
 import type { Claim, Journal } from '../../journal/journal.ts';
 import type { RunHistory } from '../../journal/replay.ts';
 import { toRestore, toRestored } from '../../journal/restore.ts';
@@ -67,9 +66,8 @@ export class DurableRun {
     const { run, grown } = recorded;
     const all = { ...modules, ...recorded.modules };
     if (owned !== undefined) refuseOtherCode(run.plan, owned.modules, all, runId);
-    const lost = recorded.lost.find((i) => isOnce(run.plan, i));
-    if (lost !== undefined && !mayRetry)
-      throw inDoubtError(run.plan, { function: lost, node: '', hasEnded: true }, runId);
+    const doubt = mayRetry ? undefined : doubtOfLost(run.plan, recorded.lost);
+    if (doubt !== undefined) throw inDoubtError(run.plan, doubt, runId);
     const { done, results } = await this.#restore(recorded, mayRetry);
     await this.#append([...recorded.discarded, { type: 'owned', owner: this.#journal.owner, modules: all }]);
     const functions = countOf(plan, grown);
@@ -88,7 +86,7 @@ export class DurableRun {
       },
     });
     const beginning = {
-      done: new Map(done.map((i) => [i, toRestored(finished.get(i)!)])),
+      done: new Map(done.map((i) => [i, toRestored(finished.get(i)!, !results.has(i))])),
       results,
       grown,
       codes: recorded.codes,
@@ -212,9 +210,21 @@ function conflict(runId: string, functionId: string, why: string): HandoffError 
   );
 }
 
-function inDoubtError(plan: CompiledDag, { function: i, node, hasEnded }: Doubt, runId: string): HandoffError {
+/** The error of a run that cannot go on before a person has decided about a function. */
+export function inDoubtError(
+  plan: CompiledDag,
+  { function: i, node, hasEnded, isInside }: Doubt,
+  runId: string,
+): HandoffError {
   const { id } = plan.entries[i]!;
   const place = node === '' ? '' : ` on node ${JSON.stringify(node)}`;
+  if (isInside === true)
+    return new HandoffError(
+      'FUNCTION_IN_DOUBT',
+      `Function ${JSON.stringify(id)} of run ${JSON.stringify(runId)} answered with a graph, which is lost. A function of that graph is not idempotent, and had started${place}. ` +
+        `It may have taken effect, so ${JSON.stringify(id)} does not run again. Find out, then decide: \`handoff resume ${runId} --retry ${id}\` or \`--result ${id}=JSON\`.`,
+      { runId, functionId: id, node },
+    );
   const [what, why] = hasEnded ? ['has ended', 'Its result is lost'] : ['had started', 'It may have taken effect'];
   return new HandoffError(
     'FUNCTION_IN_DOUBT',

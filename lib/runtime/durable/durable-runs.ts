@@ -24,13 +24,14 @@ import {
   type RunState,
   type RunSummaryRow,
 } from '../../journal/journal.ts';
+import { doubtOfLost } from '../../journal/doubt.ts';
 import type { RecordedOptions, Submitted } from '../../journal/record.ts';
 import { replay, type RunHistory } from '../../journal/replay.ts';
 import { compositeOf } from '../../engine/graph-answers.ts';
 import { otherLost, Source } from '../../engine/results/other-results.ts';
 import { partsOf } from '../../scheduling/scheduler/growth/regrown.ts';
 import { Status } from '../../scheduling/scheduler/state.ts';
-import { cancelledError, DurableRun, recordedError, refuseOtherDag } from './durable-run.ts';
+import { cancelledError, DurableRun, inDoubtError, recordedError, refuseOtherDag } from './durable-run.ts';
 import { type ExecuteOptions, keptOf } from '../options/execute-options.ts';
 import { readGrowth, readResult, type RecordedRun, withoutCode } from './recorded-run.ts';
 import { noFunction, notEnded } from '../values/result-sources.ts';
@@ -176,12 +177,13 @@ export class DurableRuns {
    *
    * @param retry functions that run again although they may have taken effect
    * @param results results of such functions
-   * @throws `NOT_FOUND` when the run has no such function; `INVALID_OPTION` when a function is a map
+   * @throws `NOT_FOUND` when the run has no such function; `INVALID_OPTION` when a function is a map;
+   *   `FUNCTION_IN_DOUBT` when the graph of a function is lost that must not run again, and nothing is decided about it
    */
   async resume(runId: string, retry: readonly string[], results: ReadonlyMap<string, unknown>): Promise<RunHandle> {
     const { dagId } = await this.#find(runId);
     const history = await this.#history(runId);
-    const { run, discarded } = await this.#structure(runId, history, 'all');
+    const { run, discarded, lost } = await this.#structure(runId, history, 'all');
     const indexOf = (id: string): number => {
       const i = run.plan.indexOf(id);
       if (i >= 0 && run.plan.maps?.has(i) === true) throw isMap(runId, id);
@@ -197,6 +199,13 @@ export class DurableRuns {
         ([id, value]) => ({ type: 'decided', function: indexOf(id), value: { kind: 'plain', value } }) as const,
       ),
     ];
+    // What is discarded below takes the doubt with it.
+    const isDecided = new Set(decided.map(({ function: i }) => i));
+    const doubt = doubtOfLost(
+      run.plan,
+      lost.filter(({ owner }) => !isDecided.has(owner)),
+    );
+    if (doubt !== undefined) throw inDoubtError(run.plan, doubt, runId);
     const isReopened = await this.#parts.journal.reopen(
       runId,
       encodeChunk([...discarded, ...decided, { type: 'reopened' }]),
@@ -347,7 +356,7 @@ export class DurableRuns {
     const isKept = (i: number): boolean => settings.kept === null || settings.kept[i] === 1;
     const results = emptyResults(structure);
     const allocations: Record<string, string> = {};
-    for (const i of lost) if (isKept(i)) throw notKept(ids, plan.entries[i]!.id);
+    for (const { owner } of lost) if (isKept(owner)) throw notKept(ids, plan.entries[owner]!.id);
     for (const [i, { node, value }] of history.finished) {
       if (node !== '') setKey(allocations, plan.entries[i]!.id, node);
       if (!isKept(i)) continue;

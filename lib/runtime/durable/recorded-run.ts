@@ -7,10 +7,11 @@ import { HandoffError } from '../../core/errors.ts';
 import { type CompiledAnswer, shapeOf, answerOf } from '../../engine/graph-answers.ts';
 import type { ResolvedCode } from '../../engine/module-resolver.ts';
 import { fromBytes } from '../../engine/results/stored-values.ts';
-import { type Block, without } from '../../journal/blocks.ts';
+import type { Block } from '../../journal/blocks.ts';
+import { type LostGraph, withoutLost, withoutSuperseded } from '../../journal/discarding.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Discarded, RecordedResult, StoredValue } from '../../journal/record.ts';
-import { discard, type RunHistory } from '../../journal/replay.ts';
+import type { RunHistory } from '../../journal/replay.ts';
 import { partsOf, regrown } from '../../scheduling/scheduler/growth/regrown.ts';
 import type { RecordedGrowth } from '../../scheduling/scheduler/growth/span.ts';
 import type { Run } from '../../scheduling/scheduler/state.ts';
@@ -25,8 +26,8 @@ export interface RecordedRun {
   readonly history: RunHistory;
   /** What of the recorded growth is of no use any more, to be recorded in this order. */
   readonly discarded: readonly Discarded[];
-  /** Functions whose graphs should be there, but are damaged or gone. They run again. */
-  readonly lost: readonly number[];
+  /** Functions whose graphs are not kept, damaged or gone. They run again. */
+  readonly lost: readonly LostGraph[];
   readonly grown: readonly RecordedGrowth[];
   /** The code of the graphs, by the function that answered. */
   readonly codes: ReadonlyMap<number, ResolvedCode>;
@@ -50,26 +51,15 @@ export async function readGrowth(
   kept: Uint8Array | null,
   compile: CompileGraph,
 ): Promise<RecordedRun> {
-  const discarded: Discarded[] = [];
-  let history = recorded;
-  const take = (functions: readonly number[]): void => {
-    if (functions.length === 0) return;
-    discarded.push({ type: 'discarded', functions });
-    history = discard(history, new Set(functions));
-  };
-  // The result of a person, or the error of an element that settles, counts more than the graph.
-  take(ownersOf(history.grown.filter(({ owner }) => history.finished.has(owner) || history.again.has(owner))));
+  const current = withoutSuperseded(recorded);
   const graphs = new Map<StoredValue, AnswerWire>();
-  const unread: number[] = [];
-  for (const block of history.grown) {
-    if (block.graph === undefined) continue;
-    const wire = await readGraph(journal, block.graph);
-    if (wire === undefined) unread.push(block.owner);
-    else graphs.set(block.graph, wire);
+  for (const { graph } of current.history.grown) {
+    if (graph === undefined) continue;
+    const wire = await readGraph(journal, graph);
+    if (wire !== undefined) graphs.set(graph, wire);
   }
-  const { numberOf } = without(history.grown, new Set(unread));
-  const lost = unread.flatMap((i) => numberOf(i) ?? []);
-  take(unread);
+  const isLost = ({ graph }: Block): boolean => graph !== undefined && !graphs.has(graph);
+  const { history, discarded, lost } = withoutLost(current, isLost);
   const grown: RecordedGrowth[] = [];
   const codes = new Map<number, ResolvedCode>();
   let modules: Readonly<Record<string, string>> = {};
@@ -130,10 +120,6 @@ async function readGraph(journal: Journal, graph: StoredValue): Promise<AnswerWi
   const read = await readResult(journal, graph);
   if (read === undefined) return undefined;
   return read.value instanceof Payload ? { data: read.value.data } : { graph: read.value as GraphAnswer };
-}
-
-function ownersOf(blocks: readonly Block[]): number[] {
-  return blocks.map(({ owner }) => owner);
 }
 
 function otherGraph(runId: string): HandoffError {

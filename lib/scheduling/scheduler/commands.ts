@@ -55,3 +55,5 @@ export type Command =
    * The run ends without finishing, and none of its functions run any more, except losing attempts of copied functions.
    */
   | { readonly type: 'FailRun'; readonly run: Run; readonly outcome: Outcome };
+
+export type CommandOf<Type extends Command['type']> = Extract<Command, { readonly type: Type }>;

@@ -189,6 +189,8 @@ export interface Restored {
   readonly node: string;
   /** Whether its result is truthy, for functions that depend on that. */
   readonly isTruthy: boolean;
+  /** Whether its result is not here, because nothing was to read it. Default false. */
+  readonly isAbsent?: boolean;
 }
 
 export interface RunSettings {

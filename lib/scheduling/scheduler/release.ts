@@ -79,12 +79,17 @@ export function isError(run: Run, i: number): boolean {
   return spanOf(run, i)?.errors.has(i) === true;
 }
 
+/** Whether the result of a function that is not idempotent is here. An earlier process may have made it. */
+function isKeptOnce({ plan, settings: { restored } }: Run, i: number): boolean {
+  return (plan.flags[i]! & Flag.once) !== 0 && restored?.get(i)?.isAbsent !== true;
+}
+
 /** Drops a result that no function will read, unless a result made from it is lost. */
 function letGoOf(run: Run, i: number, released: number[]): void {
   // A list consists of the results of its elements, and the result of a graph of those of its functions.
   if (spanOfOwner(run, i) !== undefined || expansionOfOwner(run, i) !== undefined) return;
   if (run.gone.delete(i)) return;
-  const isHeld = (run.holdsOnce && (run.plan.flags[i]! & Flag.once) !== 0) || isError(run, i);
+  const isHeld = (run.holdsOnce && isKeptOnce(run, i)) || isError(run, i);
   if (isHeld || run.cached.has(i)) run.held.add(i);
   if (!isHeld) released.push(i);
 }

@@ -93,7 +93,7 @@ export function randomScenario(seed: number, maxFunctions = 200): ScenarioSpec {
 /** Lets orchestrators of some scenarios die. Uses its own random numbers. */
 function withTakeovers(spec: ScenarioSpec): ScenarioSpec {
   const random = new Random(spec.seed ^ 0x7a4e);
-  if (!random.chance(0.4) || spec.runs.some(doesGrow)) return spec;
+  if (!random.chance(0.4)) return spec;
   const takeovers = Array.from({ length: random.integer(1, 3) }, () => ({
     at: random.pick([0, 1, random.exponential(0.1), random.exponential(0.02)]),
     lease: random.pick([0, 1, 20]),
@@ -106,11 +106,6 @@ function withTakeovers(spec: ScenarioSpec): ScenarioSpec {
   }));
   const durability = { takeovers, writeMs: random.pick([0, 1, 10]), unkept: random.pick([0, 0.2]) };
   return { ...spec, runs, durability };
-}
-
-/** Journals do not record runs that grow. */
-function doesGrow({ functions, graphs = {} }: RunSpec): boolean {
-  return Object.keys(graphs).length > 0 || functions.some(({ map }) => map !== undefined && map !== false);
 }
 
 /** Lets functions of some scenarios share threads. Uses its own random numbers. */

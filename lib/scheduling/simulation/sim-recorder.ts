@@ -6,14 +6,15 @@ import { encodeChunk } from '../../journal/codec.ts';
 import type { Claim } from '../../journal/journal.ts';
 import type { MemoryRuns } from '../../journal/memory/memory-runs.ts';
 import { PendingRecords } from '../../journal/pending-records.ts';
-import type { Ended, RunRecord } from '../../journal/record.ts';
-import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
+import type { Ended, Expanded, Finished, RunRecord } from '../../journal/record.ts';
 import type { Random } from '../../core/random.ts';
 import { isOnce, isOwnFailure } from '../scheduler/failure/once.ts';
+import { elementsOf, expansionOfOwner, holdersOf, inputsOf } from '../scheduler/growth/growth.ts';
 import type { FunctionFailure, Outcome } from '../scheduler/outcome.ts';
+import type { Run } from '../scheduler/state.ts';
 import type { DurabilityChecker } from './durability-checker.ts';
 import type { EventQueue } from './event-queue.ts';
-import type { Recording } from './simulation.ts';
+import type { GrownBy, Recording } from './simulation.ts';
 
 export interface SimRecorderParts {
   readonly eventQueue: EventQueue;
@@ -21,13 +22,15 @@ export interface SimRecorderParts {
   readonly log: MemoryRuns;
   readonly claim: Claim;
   readonly owner: string;
-  readonly plan: CompiledDag;
+  /** The functions of the run as it begins, with what it has grown by before. */
+  readonly run: Run;
   /** The maximum time that the store takes for a chunk, in ms. */
   readonly writeMs: number;
+  /** The probability that the bytes of a result or of a graph are not kept. */
+  readonly unkept: number;
   readonly checker: DurabilityChecker;
   isDead(): boolean;
-  /** The result of a function, as it is recorded. */
-  resultOf(i: number): { readonly isKept: boolean; readonly value: unknown };
+  isFalsy(run: Run, i: number): boolean;
   /** Another orchestrator has taken over the run. */
   onFenced(): void;
 }
@@ -35,20 +38,25 @@ export interface SimRecorderParts {
 export class SimRecorder implements Recording {
   readonly #parts: SimRecorderParts;
   readonly #pending: PendingRecords;
-  #waiters: (() => void)[] = [];
+  /** The functions of the run, with everything that it has grown by. */
+  #run: Run;
+  /** Callers that wait until this number of chunks is written. */
+  #waiters: { readonly chunks: number; readonly go: () => void }[] = [];
+  /** How many chunks were taken to be written, and how many are written. */
+  #taken = 0;
+  #written = 0;
   #end: Ended | undefined;
   #isWriting = false;
   #isFenced = false;
 
   constructor(parts: SimRecorderParts) {
-    const { deps, depOffset } = parts.plan;
-    this.#pending = new PendingRecords((i) => deps.subarray(depOffset[i], depOffset[i + 1]));
+    this.#pending = new PendingRecords((i) => inputsOf(this.#run, i).flatMap((dep) => [...holdersOf(this.#run, dep)]));
     this.#parts = parts;
+    this.#run = parts.run;
   }
 
   failedAttempt({ index, failure }: FunctionFailure): void {
-    const { plan } = this.#parts;
-    if (isOnce(plan, index) && isOwnFailure(failure)) this.#add({ type: 'attempt-failed', function: index });
+    if (isOnce(this.#run.plan, index) && isOwnFailure(failure)) this.#add({ type: 'attempt-failed', function: index });
   }
 
   finished(functions: readonly number[], node: string, missing: ReadonlySet<number>): void {
@@ -57,10 +65,16 @@ export class SimRecorder implements Recording {
     this.#schedule();
   }
 
+  grown({ run, index, base, count }: GrownBy): void {
+    this.#run = run;
+    this.#add({ type: 'expanded', function: index, base, count });
+  }
+
   starting(functions: readonly number[], node: string, then: () => void): void {
-    const once = functions.filter((i) => isOnce(this.#parts.plan, i));
+    const once = functions.filter((i) => isOnce(this.#run.plan, i));
     if (once.length === 0) return then();
-    this.#waiters.push(then);
+    // Only up to here: other functions may go on ending while this is written.
+    this.#waiters.push({ chunks: this.#taken + 1, go: then });
     this.#add({ type: 'started', functions: once, node });
   }
 
@@ -86,14 +100,15 @@ export class SimRecorder implements Recording {
     const { eventQueue, random, writeMs, isDead } = this.#parts;
     if (isDead()) return;
     const end = this.#pending.isEmpty ? this.#end : undefined;
-    const records = end === undefined ? this.#pending.take().map((record) => this.#withResults(record)) : [end];
+    const records = end === undefined ? this.#pending.take().map((record) => this.#withBytes(record)) : [end];
+    this.#taken++;
     const chunk = encodeChunk(records);
     eventQueue.in(random.next() * writeMs, () => {
       const isWritten = this.#append(chunk, end);
       eventQueue.in(random.next() * writeMs, () => {
         if (isDead()) return;
-        if (isWritten) this.#written(end);
-        else this.#fenced();
+        if (isWritten) this.#onWritten(end);
+        else this.#onFenced();
       });
     });
   }
@@ -105,31 +120,55 @@ export class SimRecorder implements Recording {
     } catch {
       return false; // FENCED
     }
-    checker.appended(claim.runId, owner, chunk);
+    checker.appended(claim.runId, owner, chunk, this.#run);
     return true;
   }
 
-  #written(end: Ended | undefined): void {
+  #onWritten(end: Ended | undefined): void {
     const { checker, claim } = this.#parts;
     this.#isWriting = false;
+    this.#written++;
     if (end !== undefined) return checker.settled(claim.runId);
-    if (this.#pending.isEmpty) for (const then of this.#waiters.splice(0)) then();
+    const ready = this.#waiters.filter(({ chunks }) => chunks <= this.#written);
+    this.#waiters = this.#waiters.filter(({ chunks }) => chunks > this.#written);
+    for (const { go } of ready) go();
     this.#schedule();
   }
 
-  #fenced(): void {
+  #onFenced(): void {
     this.#isFenced = true;
     this.#waiters = [];
     this.#parts.onFenced();
   }
 
-  #withResults(record: RunRecord): RunRecord {
-    if (record.type !== 'finished') return record;
-    const results = record.functions.map((i) => this.#parts.resultOf(i));
+  /** Some bytes are not kept. */
+  #withBytes(record: RunRecord): RunRecord {
+    if (record.type === 'finished') return this.#withResults(record);
+    if (record.type === 'expanded') return this.#withGraph(record);
+    return record;
+  }
+
+  #withResults(record: Finished): Finished {
+    const { random, unkept, isFalsy } = this.#parts;
+    const results = record.functions.map((i) => {
+      const falsy = isFalsy(this.#run, i);
+      return { isKept: !random.chance(unkept) || falsy, value: !falsy }; // what is falsy is small
+    });
     return {
       ...record,
       values: results.map(({ isKept, value }) => (isKept ? value : undefined)),
       stored: results.flatMap(({ isKept }, at) => (isKept ? [] : [[at, { kind: 'none' }] as const])),
     };
+  }
+
+  /** A graph is recorded as the id of the function that answered with it. */
+  #withGraph(record: Expanded): Expanded {
+    const { random, unkept } = this.#parts;
+    const { plan } = this.#run;
+    const { function: owner } = record;
+    if (expansionOfOwner(this.#run, owner) === undefined) return record; // a map
+    const mustBeKept = [owner, ...elementsOf(record)].some((i) => isOnce(plan, i));
+    if (!mustBeKept && random.chance(unkept)) return { ...record, graph: { kind: 'none' } };
+    return { ...record, graph: { kind: 'inline', bytes: Buffer.from(plan.entries[owner]!.id) } };
   }
 }

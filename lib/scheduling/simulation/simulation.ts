@@ -2,7 +2,7 @@
 import { SimpleResourceTracker } from '../resources/resource-tracker.ts';
 import type { LimitRule } from '../resources/limits.ts';
 import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
-import type { Command } from '../scheduler/commands.ts';
+import type { Command, CommandOf } from '../scheduler/commands.ts';
 import { createEstimate } from '../scheduler/dispatch/estimate.ts';
 import type { Event, EventOf, RunSettings } from '../scheduler/events.ts';
 import { handleAll } from '../scheduler/machine.ts';
@@ -46,12 +46,17 @@ export interface Scenario {
   readonly checked: boolean;
 }
 
+/** The elements of a map, or the graph that a function answered with. */
+export type GrownBy = Pick<CommandOf<'Grown'>, 'run' | 'index' | 'base' | 'count'>;
+
 /** What else happens to a run that is recorded. */
 export interface Recording {
   /** An attempt of a function has failed. */
   failedAttempt(failed: FunctionFailure): void;
   /** Functions have ended on a node, with results. `missing`: not reported yet, and they may have taken the results. */
   finished(functions: readonly number[], node: string, missing: ReadonlySet<number>): void;
+  /** The run has grown. */
+  grown(growth: GrownBy): void;
   /** Calls back once it is recorded that functions start; at once where nothing has to be recorded. */
   starting(functions: readonly number[], node: string, then: () => void): void;
   ended(outcome: Outcome | undefined): void;
@@ -306,12 +311,19 @@ export class Simulation {
         return void this.eventQueue.in(0, () => this.#feed({ type: 'GraphGrown', run: run.id, index, asked, answer }));
       }
       case 'Grown':
-        return void (this.#functions += command.count);
+        this.#functions += command.count;
+        return this.#recordingOf(command.run)?.grown(command);
       case 'Settled':
-        return void this.#settled.add(`${command.run.id}/${command.failed.index}`);
+        return this.#settle(command);
       default:
         return this.#note(command);
     }
+  }
+
+  /** The error of an element is its result. */
+  #settle({ run, failed: { index, node } }: CommandOf<'Settled'>): void {
+    this.#settled.add(`${run.id}/${index}`);
+    this.#recordingOf(run)?.finished([index], this.#state.nodes[node]?.name ?? '', new Set());
   }
 
   /** Carries out what only concerns observers and the journal. */

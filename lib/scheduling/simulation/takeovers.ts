@@ -10,14 +10,20 @@
 import { Random } from '../../core/random.ts';
 import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
 import { decodeChunk, encodeChunk } from '../../journal/codec.ts';
-import { doubtOf } from '../../journal/doubt.ts';
+import type { Block } from '../../journal/blocks.ts';
+import { withoutLost, withoutSuperseded } from '../../journal/discarding.ts';
+import { doubtOf, doubtOfLost } from '../../journal/doubt.ts';
 import type { Claim } from '../../journal/journal.ts';
 import { MemoryRuns } from '../../journal/memory/memory-runs.ts';
 import type { RunRecord } from '../../journal/record.ts';
 import { replay } from '../../journal/replay.ts';
 import { toRestore, toRestored } from '../../journal/restore.ts';
+import type { Command, CommandOf } from '../scheduler/commands.ts';
+import type { Answer, RecordedGrowth } from '../scheduler/growth/span.ts';
 import type { RunSettings } from '../scheduler/events.ts';
+import { expansionOfOwner } from '../scheduler/growth/growth.ts';
 import { lineageOf, regrown } from '../scheduler/growth/regrown.ts';
+import type { Run } from '../scheduler/state.ts';
 import { DurabilityChecker } from './durability-checker.ts';
 import { EventQueue } from './event-queue.ts';
 import { Violation } from './invariant-checker.ts';
@@ -65,6 +71,10 @@ export class Takeovers {
   readonly #checker = new DurabilityChecker();
   readonly #random: Random;
   readonly #simulations: Simulation[] = [];
+  /** The graphs that functions have answered with, by run and id. */
+  readonly #answers = new Map<string, Answer>();
+  /** How many functions the runs have, with those that they have grown by. */
+  #functions = 0;
 
   constructor(scenario: Scenario, durability: Durability, runs: readonly AskedRun[], listener: Listener = {}) {
     this.#scenario = scenario;
@@ -87,11 +97,11 @@ export class Takeovers {
       this.#log.submit({ runId: dagId, dagId, functions }, submitted, at);
     }
     this.#begin(0);
-    const functions = this.#runs.reduce((sum, { plan }) => sum + plan.size, 10);
+    this.#functions = this.#runs.reduce((sum, { plan }) => sum + plan.size, 10);
     let events = 0;
     while (!this.#isOver() && this.#eventQueue.step()) {
-      if (++events > manyEvents * functions * (this.#durability.takeovers.length + 1))
-        throw new Violation(`it does not end: ${events} events for ${functions} functions`);
+      if (++events > manyEvents * this.#functions * (this.#durability.takeovers.length + 1))
+        throw new Violation(`it does not end: ${events} events for ${this.#functions} functions`);
     }
     for (const simulation of this.#simulations) simulation.checkEnd();
     this.#checker.end();
@@ -141,45 +151,62 @@ export class Takeovers {
     const claim = this.#log.claim(runId, owner);
     if (claim === undefined) return;
     this.#checker.claimed(runId, owner);
-    const chunks = this.#log.get(runId)!.chunks;
-    const history = replay(chunks.flatMap((chunk) => decodeChunk(chunk, runId)));
+    const { chunks } = this.#log.get(runId)!;
+    const recorded = replay(chunks.flatMap((chunk) => decodeChunk(chunk, runId)));
+    const isLost = ({ graph }: Block): boolean => graph?.kind === 'none';
+    const { history, discarded, lost } = withoutLost(withoutSuperseded(recorded), isLost);
+    const grown = history.grown.map((block) => this.#recordedGrowth(runId, block));
+    const now = regrown(plan, grown, kept);
+    const append = (records: readonly RunRecord[], change: { readonly state?: 'failed' }): void =>
+      this.#append(claim, owner, records, change, now);
+    if (doubtOfLost(now.plan, lost) !== undefined)
+      return append([{ type: 'ended', outcome: 'failed' }], { state: 'failed' });
     const { done, needed } = toRestore(
-      lineageOf(regrown(plan, [], kept)),
+      lineageOf(now),
       (i) => history.finished.has(i),
       (i) => history.finished.get(i)!.value.kind !== 'none',
-      kept,
+      now.settings.kept,
     );
-    const isDone = new Set(done);
-    this.#checker.restored(runId, isDone, new Set(needed), kept);
-    if (doubtOf(history, plan, isDone) !== undefined)
-      return this.#append(claim, owner, { type: 'ended', outcome: 'failed' }, { state: 'failed' });
-    this.#append(claim, owner, { type: 'owned', owner, modules: {} }, {});
+    const [isDone, isHere] = [new Set(done), new Set(needed)];
+    if (doubtOf(history, now.plan, isDone) !== undefined)
+      return append([{ type: 'ended', outcome: 'failed' }], { state: 'failed' });
+    append([...discarded, { type: 'owned', owner, modules: {} }], {});
+    this.#checker.restored(runId, now, isDone, isHere);
     const recording = new SimRecorder({
       eventQueue: this.#eventQueue,
       random: this.#random,
       log: this.#log,
       claim,
       owner,
-      plan,
+      run: now,
       writeMs: this.#durability.writeMs,
+      unkept: this.#durability.unkept,
       checker: this.#checker,
       isDead: () => simulation.isDead,
-      resultOf: (i) => {
-        const isFalsy = this.#scenario.isFalsy?.(plan, i) === true;
-        const isKept = !this.#random.chance(this.#durability.unkept) || isFalsy; // what is falsy is small
-        return { isKept, value: !isFalsy };
-      },
+      isFalsy: (of, i) => this.#scenario.isFalsy?.(of.plan, i) === true,
       onFenced: () => simulation.abort(runId, 0, false),
     });
-    const restored = new Map(done.map((i) => [i, toRestored(history.finished.get(i)!)]));
-    simulation.submit(plan, { ...settings, ...(done.length > 0 && { restored }) }, 0, { recording, needed });
+    const restored = new Map(done.map((i) => [i, toRestored(history.finished.get(i)!, !isHere.has(i))]));
+    const left = done.length + grown.length > 0 ? { restored, grown } : {};
+    simulation.submit(plan, { ...settings, ...left }, 0, { recording, needed });
     if (isFirst) run.ask(simulation, 0);
   }
 
-  #append(claim: Claim, owner: string, record: RunRecord, change: { readonly state?: 'failed' }): void {
-    const chunk = encodeChunk([record]);
+  #recordedGrowth(runId: string, { owner, count, graph }: Block): RecordedGrowth {
+    if (graph?.kind !== 'inline') return { owner, count };
+    return { owner, answer: this.#answers.get(`${runId}/${Buffer.from(graph.bytes).toString()}`)! };
+  }
+
+  #append(
+    claim: Claim,
+    owner: string,
+    records: readonly RunRecord[],
+    change: { readonly state?: 'failed' },
+    run: Run,
+  ): void {
+    const chunk = encodeChunk([...records]);
     this.#log.append(claim, owner, chunk, change, this.#eventQueue.now);
-    this.#checker.appended(claim.runId, owner, chunk);
+    this.#checker.appended(claim.runId, owner, chunk, run);
   }
 
   /** What an orchestrator and its nodes do, for the checker and the listener. */
@@ -188,22 +215,47 @@ export class Takeovers {
     const checker = this.#checker;
     return {
       began: (run, i, node, ...rest) => {
-        checker.began(run.id, i);
+        checker.began(run, i);
         listener.began?.(run, i, `${owner}: ${node}`, ...rest);
       },
       ended: (run, i, node, ...rest) => listener.ended?.(run, i, `${owner}: ${node}`, ...rest),
       noted: (text, at) => listener.noted?.(text, at),
-      took: (run, i) => checker.took(run.id, i),
+      took: (run, i) => checker.took(run, i),
       handled: (event, commands, at) => {
-        for (const command of commands) {
-          if (command.type === 'Skipped') checker.skipped(command.run.id, command.index);
-          if (command.type !== 'Retry' && command.type !== 'Failed') continue;
-          const { index, failure } = command.failed;
-          if (failure.kind === 'thrown' || failure.kind === 'timeout' || failure.kind === 'crash')
-            checker.failed(command.run.id, index);
-        }
+        for (const command of commands) this.#watch(command);
         listener.handled?.(event, commands, at);
       },
     };
+  }
+
+  #watch(command: Command): void {
+    const checker = this.#checker;
+    switch (command.type) {
+      case 'Grown':
+        this.#functions += command.count;
+        return this.#keepAnswer(command);
+      case 'Skipped':
+        return checker.skipped(command.run, command.index);
+      case 'Settled':
+        checker.took(command.run, command.failed.index); // the error is its result
+        return this.#noteFailure(command);
+      case 'Retry':
+      case 'Failed':
+        return this.#noteFailure(command);
+      default:
+        return;
+    }
+  }
+
+  /** Keeps a graph for the orchestrators that read it from the log. */
+  #keepAnswer({ run, index }: CommandOf<'Grown'>): void {
+    if (expansionOfOwner(run, index) === undefined) return;
+    const { id } = run.plan.entries[index]!;
+    this.#answers.set(`${run.id}/${id}`, this.#scenario.graphOf!(run.plan, index)!);
+  }
+
+  #noteFailure({ run, failed: { index, failure } }: CommandOf<'Settled' | 'Retry' | 'Failed'>): void {
+    if (failure.kind === 'thrown' || failure.kind === 'timeout' || failure.kind === 'crash')
+      this.#checker.failed(run, index);
   }
 }

@@ -39,7 +39,7 @@ describe('the scheduler', () => {
     expect(finding === undefined ? undefined : `seed ${finding.seed}: ${finding.message}`).toBeUndefined();
   });
 
-  it.each([18035, 22394, 63946, 84446, 85405, 202576, 3002320])(
+  it.each([18035, 22394, 63946, 84446, 85405, 202576, 3002320, 6002692])(
     'holds them in scenario %i, in which it once did not',
     (seed) => expect(breaks(randomScenario(seed))).toBeUndefined(),
   );
@@ -237,6 +237,18 @@ const planted: [string, string, string, string, number?][] = [
     "  return kind === 'thrown' || kind === 'timeout' || kind === 'crash';",
     '  return true;',
     807,
+  ],
+  [
+    'a graph that is recorded after functions inside of it',
+    'scheduling/simulation/sim-recorder.ts',
+    "    this.#add({ type: 'expanded', function: index, base, count });",
+    "    this.#parts.eventQueue.in(5, () => this.#add({ type: 'expanded', function: index, base, count }));",
+  ],
+  [
+    'functions of a discarded graph that are restored all the same',
+    'journal/discarding.ts',
+    '    history: discard(history, new Set(functions)),',
+    '    history,',
   ],
   [
     'a recorded function that runs again after a takeover',

@@ -1,6 +1,7 @@
 /** A run as it had grown, which is never scheduled: for those who read what was recorded of it. */
 import type { CompiledDag } from '../../../dag/compile/compiled-dag.ts';
 import { createRun } from '../create-run.ts';
+import { isOnce } from '../failure/once.ts';
 import { growAgain } from './grow.ts';
 import { elementsOf, expansionOfOwner, inputsOf, spanOfOwner } from './growth.ts';
 import type { RecordedGrowth } from './span.ts';
@@ -28,6 +29,7 @@ export function lineageOf(run: Run) {
     size: run.plan.size,
     inputsOf: (i: number) => inputsOf(run, i),
     partsOf: (i: number) => partsOf(run, i),
+    isOnce: (i: number) => isOnce(run.plan, i),
   };
 }
 

@@ -44,7 +44,10 @@ function leftAt(run: Run, answers: ReadonlyMap<number, Answer>, hasBytes: (i: nu
     hasBytes,
     fresh.settings.kept,
   );
-  const restored = new Map(done.map((i) => [i, { node: '', isTruthy: run.conditions.get(i) !== false }]));
+  const isHere = new Set(needed);
+  const restored = new Map(
+    done.map((i) => [i, { node: '', isTruthy: run.conditions.get(i) !== false, isAbsent: !isHere.has(i) }]),
+  );
   return { settings: { restored, grown }, needed };
 }
 
