@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 // In a project of your own: from 'handoffjs'.
 import { Handoff } from '../../lib/index.ts';
 import { imagePipeline } from '../image-processing/pipeline.ts';
-import { showProgress } from '../image-processing/progress.ts';
+import { printPlaces, showProgress } from '../image-processing/progress.ts';
 import { type ChildHost, startHost } from './hosts.ts';
 
 const { values } = parseArgs({ options: { join: { type: 'string', multiple: true } } });
@@ -54,8 +54,7 @@ try {
     maxRetries: 2,
   });
   progress.close();
-  console.log('\nWhat ran where:');
-  for (const [functionId, node] of Object.entries(allocations)) console.log(`  ${functionId.padEnd(18)} ${node}`);
+  printPlaces(allocations);
   for (const [node, count] of Object.entries(stats.nodes)) console.log(`  ${node}: ${count} functions`);
   const collage = results['save_collage'] as string;
   console.log(`\n${stats.functions} functions in ${Math.round(stats.durationMs)} ms`);

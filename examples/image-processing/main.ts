@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 // In a project of your own: from 'handoffjs'.
 import { Handoff, type NodeOptions } from '../../lib/index.ts';
 import { imagePipeline } from './pipeline.ts';
-import { showProgress } from './progress.ts';
+import { printPlaces, showProgress } from './progress.ts';
 import type { Quality } from './tasks.ts';
 
 // One node with room for each function but not for all at once; or up to three, of which only the first has a gpu.
@@ -50,8 +50,7 @@ try {
   });
   progress.close();
   print(results['quality_report'] as Quality[]);
-  console.log('\nWhat ran where:');
-  for (const [functionId, node] of Object.entries(allocations)) console.log(`  ${functionId.padEnd(18)} ${node}`);
+  printPlaces(allocations);
   for (const [node, count] of Object.entries(stats.nodes)) console.log(`  ${node}: ${count} functions`);
   const collage = results['save_collage'] as string;
   console.log(`\n${stats.functions} functions in ${Math.round(stats.durationMs)} ms`);

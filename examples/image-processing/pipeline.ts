@@ -1,4 +1,7 @@
-/** The DAG of eleven functions, with the cost of each. They need 23 cpus in total, and still run on a node of 8. */
+/**
+ * The DAG of eleven functions, with the cost of each. Eight of them are maps, which run once per photograph, and what is
+ * done to one photograph does not wait for the others.
+ */
 // In a project of your own: from 'handoffjs'.
 import { Dag, tasks } from '../../lib/index.ts';
 
@@ -12,25 +15,40 @@ const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.u
 export function imagePipeline(paths: readonly string[], output: string, desk?: string): Dag {
   const atDesk = desk === undefined ? {} : { node: desk };
   const effects = ['grayscale_effect', 'sepia_effect', 'blur_effect', 'edge_detection'];
+  /** Called for each picture of another function. */
+  const each = (id: string) => ({ map: true, args: [id] });
   return new Dag('image-processing')
-    .add({ id: 'load_images', code: t.loadImages, extraArgs: [paths], ...atDesk, cost: { cpu: 1, memory: 500 } })
+    .add({
+      id: 'load_images',
+      code: t.loadImage,
+      extraArgs: [paths],
+      map: true,
+      ...atDesk,
+      cost: { cpu: 1, memory: 200 },
+    })
     .add({
       id: 'resize_images',
-      code: t.resizeImages,
-      args: ['load_images'],
+      code: t.resizeImage,
+      ...each('load_images'),
       extraArgs: [800, 600],
-      cost: { cpu: 2, memory: 1000 },
+      cost: { cpu: 1, memory: 200 },
     })
-    .add({ id: 'grayscale_effect', code: t.grayscale, args: ['resize_images'], cost: { cpu: 2, memory: 800 } })
-    .add({ id: 'sepia_effect', code: t.sepia, args: ['resize_images'], cost: { cpu: 2, memory: 800 } })
-    .add({ id: 'blur_effect', code: t.blur, args: ['resize_images'], extraArgs: [5], cost: { cpu: 3, memory: 1200 } })
-    .add({ id: 'edge_detection', code: t.detectEdges, args: ['resize_images'], cost: { cpu: 2, memory: 1500, gpu: 1 } })
+    .add({ id: 'grayscale_effect', code: t.grayscale, ...each('resize_images'), cost: { cpu: 1, memory: 200 } })
+    .add({ id: 'sepia_effect', code: t.sepia, ...each('resize_images'), cost: { cpu: 1, memory: 200 } })
+    .add({
+      id: 'blur_effect',
+      code: t.blur,
+      ...each('resize_images'),
+      extraArgs: [5],
+      cost: { cpu: 2, memory: 200 },
+    })
+    .add({ id: 'edge_detection', code: t.detectEdges, ...each('resize_images'), cost: { cpu: 1, memory: 300, gpu: 1 } })
     .add({
       id: 'create_thumbnails',
-      code: t.createThumbnails,
-      args: ['resize_images'],
+      code: t.createThumbnail,
+      ...each('resize_images'),
       extraArgs: [150],
-      cost: { cpu: 1, memory: 500 },
+      cost: { cpu: 1, memory: 100 },
     })
     .add({ id: 'quality_report', code: t.assessQuality, args: effects, cost: { cpu: 4, memory: 2000 } })
     .add({
@@ -42,11 +60,11 @@ export function imagePipeline(paths: readonly string[], output: string, desk?: s
     })
     .add({
       id: 'save_thumbnails',
-      code: t.saveThumbnails,
-      args: ['create_thumbnails'],
+      code: t.saveThumbnail,
+      ...each('create_thumbnails'),
       extraArgs: [output],
       ...atDesk,
-      cost: { cpu: 1, memory: 500 },
+      cost: { cpu: 1, memory: 100 },
     })
     .add({
       id: 'save_collage',

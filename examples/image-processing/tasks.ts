@@ -28,47 +28,41 @@ export interface Quality {
   readonly entropy: number;
 }
 
-export function loadImages(paths: readonly string[]): Promise<Picture[]> {
-  return Promise.all(
-    paths.map((path) =>
-      toPicture(
-        basename(dirname(dirname(path))).replace('datasets-img-', ''),
-        sharp(path).toColourspace('srgb').removeAlpha(),
-      ),
-    ),
-  );
+export function loadImage(path: string): Promise<Picture> {
+  const name = basename(dirname(dirname(path))).replace('datasets-img-', '');
+  return toPicture(name, sharp(path).toColourspace('srgb').removeAlpha());
 }
 
-export function resizeImages(pictures: readonly Picture[], width: number, height: number): Promise<Picture[]> {
-  return each(pictures, (picture) => read(picture).resize(width, height, { fit: 'cover', position: 'attention' }));
+export function resizeImage(picture: Picture, width: number, height: number): Promise<Picture> {
+  return changed(picture, (image) => image.resize(width, height, { fit: 'cover', position: 'attention' }));
 }
 
-export function grayscale(pictures: readonly Picture[]): Promise<Picture[]> {
-  return each(pictures, (picture) => read(picture).grayscale().toColourspace('b-w'));
+export function grayscale(picture: Picture): Promise<Picture> {
+  return changed(picture, (image) => image.grayscale().toColourspace('b-w'));
 }
 
-export function sepia(pictures: readonly Picture[]): Promise<Picture[]> {
+export function sepia(picture: Picture): Promise<Picture> {
   const tone: [[number, number, number], [number, number, number], [number, number, number]] = [
     [0.393, 0.769, 0.189],
     [0.349, 0.686, 0.168],
     [0.272, 0.534, 0.131],
   ];
-  return each(pictures, (picture) => read(picture).recomb(tone));
+  return changed(picture, (image) => image.recomb(tone));
 }
 
 /** @param radius of the blur, in pixels */
-export function blur(pictures: readonly Picture[], radius: number): Promise<Picture[]> {
-  return each(pictures, (picture) => read(picture).blur(radius));
+export function blur(picture: Picture, radius: number): Promise<Picture> {
+  return changed(picture, (image) => image.blur(radius));
 }
 
 /** Edges by the Sobel operator: the magnitude of the luminance gradient. */
-export async function detectEdges(pictures: readonly Picture[]): Promise<Picture[]> {
-  const gray = await grayscale(pictures);
-  return gray.map((picture) => ({ ...picture, data: sobel(picture) }));
+export async function detectEdges(picture: Picture): Promise<Picture> {
+  const gray = await grayscale(picture);
+  return { ...gray, data: sobel(gray) };
 }
 
-export function createThumbnails(pictures: readonly Picture[], size: number): Promise<Picture[]> {
-  return each(pictures, (picture) => read(picture).resize(size, size, { fit: 'cover' }));
+export function createThumbnail(picture: Picture, size: number): Promise<Picture> {
+  return changed(picture, (image) => image.resize(size, size, { fit: 'cover' }));
 }
 
 export async function assessQuality(
@@ -115,9 +109,8 @@ export async function createCollage(
   );
 }
 
-export async function saveThumbnails(pictures: readonly Picture[], folder: string): Promise<string[]> {
-  await mkdir(folder, { recursive: true });
-  return Promise.all(pictures.map(async (picture) => saveImage(picture, join(folder, `thumb_${picture.name}.jpg`))));
+export function saveThumbnail(picture: Picture, folder: string): Promise<string> {
+  return saveImage(picture, join(folder, `thumb_${picture.name}.jpg`));
 }
 
 /** Writes a JPEG. @returns its path */
@@ -127,8 +120,8 @@ export async function saveImage(picture: Picture, path: string): Promise<string>
   return path;
 }
 
-function each(pictures: readonly Picture[], change: (picture: Picture) => Sharp): Promise<Picture[]> {
-  return Promise.all(pictures.map((picture) => toPicture(picture.name, change(picture))));
+function changed(picture: Picture, change: (image: Sharp) => Sharp): Promise<Picture> {
+  return toPicture(picture.name, change(read(picture)));
 }
 
 function read({ data, width, height, channels }: Picture): Sharp {
