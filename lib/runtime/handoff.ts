@@ -192,8 +192,10 @@ export class Handoff extends StoreAccess {
   async #stopAll(gently: boolean): Promise<void> {
     await Promise.all([this.#parts.runner.drained(), gently && this.#parts.hosts?.leave()]);
     this.#limits?.close();
-    await this.#parts.runner.durableRuns?.close();
-    await (await this.#caching?.catch(() => undefined))?.close();
+    const { durableRuns } = this.#parts.runner;
+    await durableRuns?.drained();
+    await (await this.#caching?.catch(() => undefined))?.close(); // it may live in the journal
+    await durableRuns?.close();
     await this.#parts.tree.stop();
     await this.#parts.memory.stop();
     this.removeAllListeners();

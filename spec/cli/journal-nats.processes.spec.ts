@@ -27,7 +27,10 @@ describeNats('--journal nats://…', () => {
       code: 0,
       stdout: 's\n',
     });
-    expect((await processes.run(['runs', ...journal], env)).stdout).toMatch(/^s +waiting +queued +0 of 2 /m);
+    expect(await processes.run(['runs', ...journal], env)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^s +waiting +queued +0 of 2 /m),
+    });
     const first = processes.start(['run', ...dag, '--no-progress', '--log', 'none', ...journal, '--run-id', 'r'], env);
     await expect.poll(() => existsSync(marks) && readFileSync(marks, 'utf8'), patient).toContain('+last');
     first.kill('SIGINT');
@@ -37,7 +40,18 @@ describeNats('--journal nats://…', () => {
     writeFileSync(gate, '');
     const resumed = await processes.run(['resume', 'r', ...journal], env);
     expect(resumed, resumed.stderr).toMatchObject({ code: 0, stdout: 'last: 2\n' });
-    expect((await processes.run(['show', 'r', ...journal], env)).stdout).toMatch(/^r +waiting +finished +2 of 2 /m);
+    expect(await processes.run(['show', 'r', ...journal], env)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^r +waiting +finished +2 of 2 /m),
+    });
+  });
+
+  it('refuses the commands of a cache, because it has none', async () => {
+    for (const command of ['stats', 'clear']) {
+      const refused = await processes.run(['cache', command, '--journal', server.url], env);
+      expect(refused).toMatchObject({ code: 2, stdout: '' });
+      expect(refused.stderr).toContain('This journal keeps no cache of results. Give the folder of one');
+    }
   });
 
   it('says why the server cannot be used, without what is secret', async () => {

@@ -49,7 +49,8 @@ async function withCache(
   if (ofUser === undefined && elsewhere !== undefined) {
     const opened = await resolveJournal(elsewhere).open();
     try {
-      if (opened.openCache === undefined) throw new UsageError('The journal has no cache. Give --cache-dir DIR.');
+      if (opened.openCache === undefined)
+        throw new UsageError('This journal keeps no cache of results. Give the folder of one with --cache-dir DIR.');
       return await closing(await opened.openCache(maxCacheBytes), use);
     } finally {
       await opened.close();

@@ -1,4 +1,4 @@
-/** Large results, by the hash of their bytes, in parts of a few MiB. They stay as long as a run uses them. */
+/** Large results, by the hash of their bytes, in parts of a few MiB. They stay as long as a run or the cache uses them. */
 import { createHash } from 'node:crypto';
 import type { ClientBase } from 'pg';
 import { type Database, transaction } from './database.ts';
@@ -18,19 +18,32 @@ export class Blobs {
     this.#schema = schema;
   }
 
+  /** Keeps bytes for a run. */
   async put(runId: string, hash: string, bytes: Uint8Array): Promise<void> {
-    await this.#database.run('written', async (client) => {
-      for (;;) {
-        try {
-          return await transaction(client, () => this.#put(client, runId, hash, bytes));
-        } catch (error) {
-          if ((error as { readonly code?: string }).code !== foreignKeyViolation) throw error;
-        }
-      }
-    });
+    await this.#database.run('written', (client) =>
+      this.using(client, async () => {
+        await this.add(client, hash, bytes);
+        await client.query(
+          `INSERT INTO ${this.#schema}.blob_uses (run_id, hash) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+          [runId, hash],
+        );
+      }),
+    );
   }
 
-  async #put(client: ClientBase, runId: string, hash: string, bytes: Uint8Array): Promise<void> {
+  /** A transaction that adds blobs and their uses. Where one is deleted at the same time, it is done again. */
+  async using(client: ClientBase, work: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await transaction(client, work);
+      } catch (error) {
+        if ((error as { readonly code?: string }).code !== foreignKeyViolation) throw error;
+      }
+    }
+  }
+
+  /** Keeps bytes, unless they are there. */
+  async add(client: ClientBase, hash: string, bytes: Uint8Array): Promise<void> {
     const count = Math.ceil(bytes.length / partBytes);
     const { rowCount } = await client.query(
       `INSERT INTO ${this.#schema}.blobs (hash, parts) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING`,
@@ -43,10 +56,6 @@ export class Blobs {
           part,
           bytes.subarray(part * partBytes, (part + 1) * partBytes),
         ]);
-    await client.query(`INSERT INTO ${this.#schema}.blob_uses (run_id, hash) VALUES ($1, $2) ON CONFLICT DO NOTHING`, [
-      runId,
-      hash,
-    ]);
   }
 
   /** Undefined when the bytes are gone or damaged. */
@@ -68,15 +77,46 @@ export class Blobs {
     return createHash('sha256').update(bytes).digest('hex') === hash ? bytes : undefined;
   }
 
-  /** Deletes those of some blobs that no run uses any more. */
-  async deleteUnused(client: ClientBase, hashes: readonly string[]): Promise<void> {
+  /**
+   * Deletes those of some blobs that nothing uses any more.
+   *
+   * @param others whether to wait for blobs that another process works on, or to leave them to `sweep`
+   */
+  async deleteUnused(client: ClientBase, hashes: readonly string[], others: 'wait' | 'skip' = 'wait'): Promise<void> {
     if (hashes.length === 0) return;
     // A lock keeps others from beginning to use them. The next statement sees every use that began before.
-    await client.query(`SELECT 1 FROM ${this.#schema}.blobs WHERE hash = ANY ($1) ORDER BY hash FOR UPDATE`, [hashes]);
-    await client.query(
-      `DELETE FROM ${this.#schema}.blobs AS blob WHERE hash = ANY ($1)
-         AND NOT EXISTS (SELECT FROM ${this.#schema}.blob_uses AS used WHERE used.hash = blob.hash)`,
+    const locked = await client.query<{ hash: string }>(
+      `SELECT hash FROM ${this.#schema}.blobs WHERE hash = ANY ($1)
+       ORDER BY hash FOR UPDATE ${others === 'skip' ? 'SKIP LOCKED' : ''}`,
       [hashes],
     );
+    await client.query(`DELETE FROM ${this.#schema}.blobs AS blob WHERE hash = ANY ($1) AND ${this.#isUnused}`, [
+      locked.rows.map(({ hash }) => hash),
+    ]);
+  }
+
+  /** Deletes all blobs that nothing uses, except those that another process works on. */
+  async sweep(client: ClientBase): Promise<void> {
+    const { rows } = await client.query<{ hash: string }>(
+      `SELECT hash FROM ${this.#schema}.blobs AS blob WHERE ${this.#isUnused}`,
+    );
+    await this.deleteUnused(
+      client,
+      rows.map(({ hash }) => hash),
+      'skip',
+    );
+  }
+
+  get #isUnused(): string {
+    return ['blob_uses', 'cache']
+      .map((table) => `NOT EXISTS (SELECT FROM ${this.#schema}.${table} AS used WHERE used.hash = blob.hash)`)
+      .join(' AND ');
+  }
+
+  /** Deletes a blob whose bytes are damaged or incomplete, with everything that refers to it: it is of no use. */
+  async discard(client: ClientBase, hash: string): Promise<void> {
+    await client.query(`SELECT 1 FROM ${this.#schema}.blobs WHERE hash = $1 FOR UPDATE`, [hash]);
+    for (const table of ['cache', 'blob_uses', 'blobs'])
+      await client.query(`DELETE FROM ${this.#schema}.${table} WHERE hash = $1`, [hash]);
   }
 }

@@ -63,7 +63,10 @@ export class Database {
   }
 
   /** @throws `JOURNAL_FAILED`, also when the connection is lost: nothing is tried twice */
-  async attemptOnce<Value>(what: 'opened' | 'written', work: (client: ClientBase) => Promise<Value>): Promise<Value> {
+  async attemptOnce<Value>(
+    what: 'opened' | 'read' | 'written',
+    work: (client: ClientBase) => Promise<Value>,
+  ): Promise<Value> {
     try {
       return await this.#once(work);
     } catch (error) {

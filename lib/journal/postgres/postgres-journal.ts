@@ -3,7 +3,7 @@
  *
  * ```
  *   appends of a turn ──► AppendQueue ──one statement──►┐
- *   blobs, lists ──────► Database: a few connections ──►│ runs, log, blobs, owners
+ *   blobs, lists, cache ► Database: a few connections ─►│ runs, log, blobs, owners, cache
  *   lease, changes ────► Presence: its own connection ─►┘
  * ```
  *
@@ -18,6 +18,7 @@ import { Database, transaction } from './database.ts';
 import { isPassing, journalFailed } from './failures.ts';
 import { PostgresLimits } from './limits.ts';
 import type { PostgresSettings } from './options.ts';
+import { PostgresCache } from './postgres-cache.ts';
 import { Presence } from './presence.ts';
 import { migrate } from './schema.ts';
 
@@ -273,6 +274,10 @@ export class PostgresJournal implements Journal {
 
   getBlob(hash: string): Promise<Uint8Array | undefined> {
     return this.#blobs.get(hash);
+  }
+
+  async openCache(maxBytes: number): Promise<PostgresCache> {
+    return new PostgresCache({ database: this.#database, blobs: this.#blobs, schema: this.#schema, maxBytes });
   }
 
   watch(listener: () => void): () => void {

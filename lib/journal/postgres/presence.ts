@@ -14,6 +14,9 @@ import type { PostgresSettings } from './options.ts';
 const renewals = 3;
 const reconnectMs = 250;
 
+/** Methods that the types of the client lack. */
+type WithRef = Client & { ref(): void; unref(): void };
+
 export interface PresenceEvents {
   /** Another process, or this one, has changed something. */
   changed(): void;
@@ -61,6 +64,7 @@ export class Presence {
     const client = this.#client;
     this.#client = undefined;
     if (client === undefined) return;
+    (client as WithRef).ref(); // what follows is done before the process ends
     const { schema } = this.#settings;
     await client.query(`DELETE FROM "${schema}".owners WHERE owner = $1`, [this.owner]).catch(() => {});
     await client.query(`SELECT pg_notify($1, ''), pg_notify($1, $2)`, [this.#channel, freed]).catch(() => {});
@@ -82,7 +86,7 @@ export class Presence {
       void client.end().catch(() => {});
       throw error;
     }
-    (client as Client & { unref(): void }).unref(); // it does not keep the process alive
+    (client as WithRef).unref(); // it does not keep the process alive
     if (this.#isClosed) await client.end();
     else this.#client = client;
   }

@@ -66,6 +66,19 @@ const migrations: readonly ((schema: string) => string)[] = [
       amount double precision NOT NULL,
       PRIMARY KEY (name, owner)
     );`,
+  (schema) => `
+    CREATE TABLE ${schema}.cache (
+      key text PRIMARY KEY,
+      identity text NOT NULL,
+      is_truthy boolean NOT NULL,
+      stored_at double precision NOT NULL,
+      used_at double precision NOT NULL,
+      size double precision NOT NULL,
+      hash text REFERENCES ${schema}.blobs,
+      bytes bytea
+    );
+    CREATE INDEX cache_by_use ON ${schema}.cache (used_at) INCLUDE (size);
+    CREATE INDEX cache_by_hash ON ${schema}.cache (hash) WHERE hash IS NOT NULL;`,
 ];
 
 /**

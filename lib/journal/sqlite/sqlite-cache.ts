@@ -8,6 +8,7 @@ import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { CachedResult, CacheStats, CacheStore, ResultToCache } from '../cache-store.ts';
+import { afterEviction, maxInlineBytes, maxUnwritten, rowBytes, useGrainMs } from '../cache-limits.ts';
 import { withChecksum, withoutChecksum } from '../inline-bytes.ts';
 import { wallClock } from '../wall-clock.ts';
 import { BlobFiles } from './blob-files.ts';
@@ -39,21 +40,6 @@ CREATE INDEX results_by_use ON results (used_at);
 CREATE INDEX results_by_blob ON results (blob) WHERE blob IS NOT NULL;
 PRAGMA user_version = ${schemaVersion};
 `;
-
-/** Larger results have a file of their own. */
-const maxInlineBytes = 16 * 1024;
-
-/** What a result takes beside its bytes, so that many small ones stay within the limit, too. */
-const rowBytes = 256;
-
-/** The part of the limit that is used after old results were deleted, so that this happens rarely. */
-const afterEviction = 0.9;
-
-/** The time of the last use is exact to this many ms, so that hits write little. */
-const useGrainMs = 60_000;
-
-/** The maximum number of hits whose use is not written yet. */
-const maxUnwritten = 2000;
 
 /** How long a write waits for another process that writes, in ms. */
 const busyTimeoutMs = 1000;

@@ -221,11 +221,15 @@ export class DurableRuns {
   }
 
   /** Ends what waits for other processes, and resolves when no run of the journal is under way in this one. */
-  async close(): Promise<void> {
+  async drained(): Promise<void> {
     this.#unwatch();
     this.#wake();
     await this.#taking;
     await Promise.allSettled([...this.#here.values()].map(({ ended }) => ended));
+  }
+
+  /** Closes the journal. Call it after `drained`. */
+  async close(): Promise<void> {
     await this.#parts.journal.close();
   }
 

@@ -1,0 +1,170 @@
+/** The cache in a database: the contract, on a real server, and what processes that share it can do to each other. */
+import { createHash } from 'node:crypto';
+import { Client } from 'pg';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { CacheStore } from '../../lib/journal/cache-store.ts';
+import { PostgresJournal } from '../../lib/journal/postgres/postgres-journal.ts';
+import { errorOf } from '../support/handoff.ts';
+import { LossyProxy } from '../support/postgres/lossy-proxy.ts';
+import { describePostgres, newSchema, sharedPostgres } from '../support/postgres/shared.ts';
+import { describeCache, largeBytes, result } from './cache-contract.ts';
+
+let url = '';
+let schema = '';
+const journals: PostgresJournal[] = [];
+
+/** A process of its own, as far as the database sees. */
+async function open(maxBytes = 2 ** 30, at = url): Promise<CacheStore> {
+  return (await openJournal(at)).openCache(maxBytes);
+}
+
+async function openJournal(at = url): Promise<PostgresJournal> {
+  const retain = { runs: 0, ms: Infinity };
+  const journal = await PostgresJournal.open({ url: at, schema, lease: 60_000, retryTimeout: 60_000, retain });
+  journals.push(journal);
+  return journal;
+}
+
+/** @param text in which `$$` is the schema */
+async function sql(text: string): Promise<Record<string, unknown>[]> {
+  const client = new Client(url);
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(text.replaceAll('$$', `"${schema}"`))).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function pass(ms: number): Promise<void> {
+  await sql(`UPDATE $$.cache SET used_at = used_at - ${ms}, stored_at = stored_at - ${ms}`);
+}
+
+async function clean(): Promise<void> {
+  for (const journal of journals.splice(0)) await journal.close().catch(() => {});
+  await sql('DROP SCHEMA IF EXISTS $$ CASCADE');
+}
+
+describePostgres('on a server', () => {
+  beforeAll(async () => void (url = await sharedPostgres()));
+
+  describeCache('PostgreSQL', {
+    async open(maxBytes) {
+      schema = newSchema();
+      return open(maxBytes);
+    },
+    pass,
+    clean,
+  });
+
+  describe('the cache that processes share', () => {
+    beforeEach(() => void (schema = newSchema()));
+    afterEach(clean);
+
+    const find = async (cache: CacheStore, key: string) => (await cache.find([key], () => true))[0];
+    const blobs = async (): Promise<number> => (await sql('SELECT FROM $$.blobs')).length;
+
+    it('gives each the results of the others, small and large', async () => {
+      const [one, two] = [await open(), await open()];
+      await one.put([result('small'), result('large', largeBytes)]);
+      expect(Buffer.from((await find(two, 'small'))!.bytes!)).toEqual(Buffer.alloc(8, 'small'));
+      const large = (await find(two, 'large'))!;
+      expect(large.bytes).toBeUndefined();
+      expect(Buffer.from((await two.read(large))!)).toEqual(Buffer.alloc(largeBytes, 'large'));
+    });
+
+    it('takes the same results from all of them at once, in any order, and stays within its limit', async () => {
+      const processes = await Promise.all(Array.from({ length: 4 }, () => open(20 * largeBytes)));
+      const all = Array.from({ length: 30 }, (_, k) => result(`${k}`, k % 2 === 0 ? largeBytes : 8));
+      await Promise.all(
+        processes.map(async (cache, at) => {
+          for (let k = 0; k < all.length; k += 3) {
+            const some = all.slice(k, k + 3);
+            await cache.put(at % 2 === 0 ? some : some.toReversed());
+            await cache.find(
+              all.map(({ key }) => key),
+              () => true,
+            );
+          }
+        }),
+      );
+      await processes[0]!.put([result('last', largeBytes)]);
+      const { bytes, maxBytes, results } = await processes[1]!.stats();
+      expect(bytes).toBeLessThanOrEqual(maxBytes);
+      expect(results).toBeGreaterThan(0);
+      expect((await sql('SELECT FROM $$.blobs')).length).toBe(
+        (await sql('SELECT DISTINCT hash FROM $$.cache WHERE hash IS NOT NULL')).length,
+      );
+    });
+
+    it('keeps bytes once that a run and several results have, until nothing uses them', async () => {
+      const journal = await openJournal();
+      const cache = await journal.openCache(2 ** 30);
+      const bytes = Buffer.alloc(largeBytes, 'x');
+      const hash = createHash('sha256').update(bytes).digest('hex');
+      await journal.submit({ runId: 'r', dagId: 'd', functions: 1 }, Buffer.from('0'));
+      await journal.putBlob('r', hash, bytes);
+      await cache.put([
+        { ...result('a'), bytes, hash },
+        { ...result('b'), bytes },
+      ]);
+      expect(await blobs()).toBe(1);
+      await cache.put([result('a'), result('b')]);
+      expect(await journal.getBlob(hash), 'the run has it').toBeDefined();
+      await cache.put([{ ...result('a'), bytes, hash }]);
+      await journal.append((await journal.claim('r'))!, Buffer.from('1'), { state: 'finished' });
+      expect(await journal.compact()).toBe(1);
+      expect(await cache.read((await find(cache, 'a'))!), 'the cache has it').toHaveLength(largeBytes);
+      expect(await cache.clear()).toBe(2);
+      expect(await blobs()).toBe(0);
+    });
+
+    it('forgets results whose bytes are damaged or gone, and takes them again', async () => {
+      const cache = await open();
+      for (const damage of [`UPDATE $$.blob_parts SET bytes = 'x'`, 'DELETE FROM $$.blob_parts']) {
+        await cache.put([result('a', largeBytes)]);
+        const found = (await find(cache, 'a'))!;
+        await sql(damage);
+        expect(await cache.read(found)).toBeUndefined();
+        expect(await find(cache, 'a')).toBeUndefined();
+      }
+      await cache.put([result('a', largeBytes), result('small')]);
+      expect(await cache.read((await find(cache, 'a'))!)).toHaveLength(largeBytes);
+      await sql(`UPDATE $$.cache SET bytes = 'damaged' WHERE key = 'small'`);
+      const small = (await find(cache, 'small'))!;
+      expect(small.bytes).toBeUndefined();
+      expect(await cache.read(small)).toBeUndefined();
+      expect(await find(cache, 'small')).toBeUndefined();
+    });
+
+    it('judges the age of a result by the clock of the database, and remembers its use', async () => {
+      const cache = await open();
+      await cache.put([result('a')]);
+      await pass(3_600_000);
+      expect(Date.now() - (await find(cache, 'a'))!.storedAt).toBeGreaterThanOrEqual(3_500_000);
+      await cache.close();
+      expect(await sql('SELECT FROM $$.cache WHERE used_at > stored_at + 3500000')).toHaveLength(1);
+    });
+
+    it('is JOURNAL_FAILED while the database cannot be reached, without waiting for it', async () => {
+      const proxy = await LossyProxy.start(Number(new URL(url).port));
+      try {
+        const cache = await open(2 ** 30, url.replace(/:\d+/, `:${proxy.port}`));
+        await cache.put([result('a')]);
+        await proxy.close();
+        for (const failing of [
+          () => find(cache, 'a'),
+          () => cache.put([result('b')]),
+          () => cache.stats(),
+          () => cache.clear(),
+        ])
+          expect(await errorOf(failing())).toMatchObject({ code: 'JOURNAL_FAILED' });
+        await proxy.open();
+        expect(await find(cache, 'a')).toMatchObject({ identity: 'of a' });
+      } finally {
+        await clean();
+        await proxy.close();
+      }
+    });
+  });
+});
