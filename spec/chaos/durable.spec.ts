@@ -25,6 +25,7 @@ import { randomDag, resultsOf } from '../fixtures/durable-dag.ts';
 import { recordedIds } from '../support/recorded.ts';
 
 const rounds = process.env['CHAOS'] === 'full' ? 100 : 3;
+const races = process.env['CHAOS'] === 'full' ? 50 : 3;
 const program = new URL('../fixtures/durable-program.ts', import.meta.url).pathname;
 const growing = new URL('../fixtures/durable-growth-program.ts', import.meta.url).pathname;
 
@@ -151,6 +152,18 @@ describe('a run that grows and whose process is killed', () => {
   );
 });
 
+describe('two processes that ask for the same run at once', () => {
+  it.each(Array.from({ length: races }, (_, seed) => seed))(
+    'get the same results, and one of them runs each function once (seed %i)',
+    async (seed) => {
+      const functions = randomDag(seed, 0.2);
+      const printed = await Promise.all([runUntil(Infinity, seed, 0.2), runUntil(Infinity, seed, 0.2)]);
+      for (const each of printed) expect(JSON.parse(each!).results).toEqual(resultsOf(functions));
+      for (const { id } of functions) expect(countOf(marksOf(), `+${id}`), id).toBe(1);
+    },
+  );
+});
+
 describe('a run whose journal loses its end', () => {
   it.each(Array.from({ length: rounds }, (_, seed) => seed))(
     'goes on from what remains, and gives the right results (seed %i)',
@@ -201,6 +214,32 @@ function fill(path: string): void {
   }
 }
 
+/** Mounts it, or skips the spec where that is not possible. */
+function mountOrSkip(path: string, skip: (note: string) => void): void {
+  if (mountAt(path)) return;
+  if (process.env['CI'] !== undefined) throw new Error('CI must be able to mount a small file system (as root)');
+  skip('only root can mount a small file system');
+}
+
+describe('a journal on a file system that has become read-only', () => {
+  it('is JOURNAL_FAILED with advice, and is whole when it can be written again', async ({ skip }) => {
+    const path = join(folder, 'journal');
+    mountOrSkip(path, skip);
+    try {
+      const first = JSON.parse((await runUntil(Infinity, 1, 0))!) as { results: object };
+      execFileSync('mount', ['-o', 'remount,ro', path]);
+      await expect(recorded()).rejects.toMatchObject({
+        code: 'JOURNAL_FAILED',
+        message: expect.stringContaining('may write'),
+      });
+      execFileSync('mount', ['-o', 'remount,rw', path]);
+      expect((await recorded()).size).toBe(Object.keys(first.results).length);
+    } finally {
+      execFileSync('umount', [path]);
+    }
+  });
+});
+
 describe('a run whose disk is full', () => {
   let failed = 0;
   afterAll(() => expect(failed, 'runs that failed').toBeGreaterThan(rounds / 2));
@@ -209,10 +248,7 @@ describe('a run whose disk is full', () => {
     'fails with JOURNAL_FAILED, and goes on where it was when there is room again (seed %i)',
     async (seed, { skip }) => {
       const path = join(folder, 'journal');
-      if (!mountAt(path)) {
-        if (process.env['CI'] !== undefined) throw new Error('CI must be able to mount a small file system (as root)');
-        skip('only root can mount a small file system');
-      }
+      mountOrSkip(path, skip);
       try {
         const functions = randomDag(seed, 0);
         let isFull = false;
