@@ -11,10 +11,17 @@ export type Column = Int32Array | Uint8Array | Float64Array;
  * @param from the number of entries so far
  * @param size the number of entries wanted
  * @param fill the value of the new ones
+ * @param room the number of entries that will soon be wanted
  */
-export function extended<Kind extends Column>(column: Kind, from: number, size: number, fill: number): Kind {
-  const longer = withRoom(column, size);
-  for (let i = from; i < size; i++) longer[i] = fill;
+export function extended<Kind extends Column>(
+  column: Kind,
+  from: number,
+  size: number,
+  fill: number,
+  room = size,
+): Kind {
+  const longer = withRoom(column, size, room);
+  if (fill !== 0) longer.fill(fill, from, size); // room is 0 as long as nothing is in it
   return longer;
 }
 
@@ -32,15 +39,15 @@ export function extendedBy<Kind extends Column>(
   by: number,
   through?: readonly number[],
 ): Kind {
-  const longer = withRoom(column, from + more.length);
+  const longer = withRoom(column, from + more.length, 0);
   for (let k = 0; k < more.length; k++) longer[from + k] = by + (through === undefined ? more[k]! : through[more[k]!]!);
   return longer;
 }
 
-function withRoom<Kind extends Column>(column: Kind, size: number): Kind {
+function withRoom<Kind extends Column>(column: Kind, size: number, room: number): Kind {
   if (size <= column.length) return column;
   const Columns = column.constructor as new (length: number) => Kind;
-  const longer = new Columns(Math.max(size, 2 * column.length));
+  const longer = new Columns(Math.max(size, room, 2 * column.length));
   longer.set(column);
   return longer;
 }

@@ -157,8 +157,10 @@ export function append(run: Run, owner: number, count: number, source: Span | nu
     held: [],
     nextHeld: 0,
   };
-  extendRun(run, count, owner);
-  extendPlan(run, span);
+  // The maps that take its elements will have as many.
+  const room = count * (map.places - map.place);
+  extendRun(run, count, owner, room);
+  extendPlan(run, span, room);
   if (count > 0) growth.blocks.push(span);
   growth.byOwner.set(owner, span);
   source?.takers.push(span);
@@ -211,41 +213,46 @@ export function depthOf(run: Run, i: number): number {
   return 'map' in block ? depthOf(run, block.owner) : block.depth;
 }
 
-/** @param count of functions more */
-function extendRun(run: Run, count: number, owner: number): void {
+/**
+ * @param count of functions more
+ * @param room the number of functions that the run will soon have more
+ */
+function extendRun(run: Run, count: number, owner: number, room = count): void {
   const from = run.plan.size;
   const size = from + count;
-  run.status = extended(run.status, from, size, 0);
-  run.missing = extended(run.missing, from, size, 0);
-  run.attempts = extended(run.attempts, from, size, 0);
-  run.node = extended(run.node, from, size, -1);
-  run.batch = extended(run.batch, from, size, -1);
-  run.tally = extended(run.tally, from, size, 0);
-  if (run.unread !== null) run.unread = extended(run.unread, from, size, 0);
-  if (run.assigned !== null) run.assigned = extended(run.assigned, from, size, -1);
+  const end = from + room;
+  run.status = extended(run.status, from, size, 0, end);
+  run.missing = extended(run.missing, from, size, 0, end);
+  run.attempts = extended(run.attempts, from, size, 0, end);
+  run.node = extended(run.node, from, size, -1, end);
+  run.batch = extended(run.batch, from, size, -1, end);
+  run.tally = extended(run.tally, from, size, 0, end);
+  if (run.unread !== null) run.unread = extended(run.unread, from, size, 0, end);
+  if (run.assigned !== null) run.assigned = extended(run.assigned, from, size, -1, end);
   const settings: Growing<RunSettings> = run.settings;
   const { kept, home } = settings;
-  if (kept !== null) settings.kept = extended(kept, from, size, kept[owner]!);
-  if (home !== undefined) settings.home = extended(home, from, size, -1);
+  if (kept !== null) settings.kept = extended(kept, from, size, kept[owner]!, end);
+  if (home !== undefined) settings.home = extended(home, from, size, -1, end);
 }
 
-function extendPlan(run: Run, { owner, base, count, map }: Span): void {
+function extendPlan(run: Run, { owner, base, count, map }: Span, room: number): void {
   const plan: Growing<CompiledDag> = run.plan;
   const size = base + count;
+  const end = base + room;
   const kind = plan.flags[owner]! & (Flag.exclusive | Flag.once | Flag.limited);
   const isLimited = map.concurrency < Infinity;
   const entries = plan.entries as Entry[];
   const of = entries[owner]!;
   for (let k = 0; k < count; k++) entries.push(new AppendedEntry(of, of, k));
-  plan.depOffset = extended(plan.depOffset, base + 1, size + 1, plan.depOffset[base]!);
-  plan.outOffset = extended(plan.outOffset, base + 1, size + 1, plan.outOffset[base]!);
-  plan.inDegree = extended(plan.inDegree, base, size, 0);
-  plan.bLevel = extended(plan.bLevel, base, size, plan.bLevel[owner]!);
+  plan.depOffset = extended(plan.depOffset, base + 1, size + 1, plan.depOffset[base]!, end + 1);
+  plan.outOffset = extended(plan.outOffset, base + 1, size + 1, plan.outOffset[base]!, end + 1);
+  plan.inDegree = extended(plan.inDegree, base, size, 0, end);
+  plan.bLevel = extended(plan.bLevel, base, size, plan.bLevel[owner]!, end);
   // Those of a limited map must ask for a place, so they do not follow others in a batch.
-  plan.flags = extended(plan.flags, base, size, kind | (isLimited ? Flag.ordered : 0));
-  plan.code = extended(plan.code, base, size, plan.code[owner]!);
-  plan.cost = extended(plan.cost, base, size, plan.cost[owner]!);
-  if (plan.group !== null) plan.group = extended(plan.group, base, size, -1);
+  plan.flags = extended(plan.flags, base, size, kind | (isLimited ? Flag.ordered : 0), end);
+  plan.code = extended(plan.code, base, size, plan.code[owner]!, end);
+  plan.cost = extended(plan.cost, base, size, plan.cost[owner]!, end);
+  if (plan.group !== null) plan.group = extended(plan.group, base, size, -1, end);
   plan.size = size;
 }
 
