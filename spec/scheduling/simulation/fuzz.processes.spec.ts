@@ -227,7 +227,7 @@ const planted: [string, string, string, string, number?][] = [
   [
     'a start of a function that is not idempotent, which is not recorded first',
     'scheduling/simulation/sim-recorder.ts',
-    '    this.#waiters.push(then);',
+    '    this.#waiters.push({ chunks: this.#taken + 1, go: then });',
     '    then();',
     17,
   ],
