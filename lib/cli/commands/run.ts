@@ -59,7 +59,13 @@ export async function run(file: string, args: readonly string[], flags: RunFlags
     throw new UsageError(`--log: ${JSON.stringify(flags.log)} is not a mode. Modes: ${logModes.join(', ')}.`);
   const files: { -readonly [Flag in keyof Files]: Files[Flag] } = {};
   try {
-    for (const name of fileFlags) if (flags[name] !== undefined) files[name] = new OutputFile(`--${name}`, flags[name]);
+    for (const name of fileFlags) {
+      if (flags[name] === undefined) continue;
+      const output = new OutputFile(`--${name}`, flags[name]);
+      const others = Object.values(files);
+      files[name] = output;
+      for (const other of others) output.refuseSame(other);
+    }
     return await runInto(files, file, args, flags);
   } finally {
     for (const each of Object.values(files)) each.close();

@@ -41,6 +41,13 @@ export class OutputFile {
     process.on('exit', this.#onExit);
   }
 
+  /** @throws `UsageError` if another flag names the same file, so that only one of both would be there in the end */
+  refuseSame(other: OutputFile): void {
+    const { file, draft } = this.#target;
+    if (draft !== undefined && file === other.#target.file)
+      throw new UsageError(`${other.#flag} and ${this.#flag} name the same file ${this.#path}. Give each its own.`);
+  }
+
   /**
    * @param content whole, or a piece at a time
    * @throws `OutputError` naming the flag, the file and why it cannot be written

@@ -271,6 +271,14 @@ describe('an output file', () => {
     });
   });
 
+  it('is refused where another flag names the same file', async () => {
+    const both = ['--trace', 'both.json', '--summary', './both.json'];
+    expect(await processes.command(['run', 'dag.ts', ...both])).toMatchObject({
+      code: 2,
+      stderr: '--trace and --summary name the same file ./both.json. Give each its own.\n',
+    });
+  });
+
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     'is opened only when the run has ended: %s while the module loads leaves none',
     async (signal) => {
