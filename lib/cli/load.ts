@@ -7,6 +7,7 @@ import { isCall } from '../dag/call.ts';
 import { Dag, type DagJson } from '../dag/dag.ts';
 import { HandoffError } from '../core/errors.ts';
 import { show } from '../core/show.ts';
+import { ValueDag } from '../dag/value-dag.ts';
 import { UsageError } from './exit.ts';
 
 export interface LoadedDag {
@@ -121,8 +122,13 @@ function adopt(given: unknown, what: string): LoadedDag {
     throw new UsageError(`${what} must be a DAG, got ${show(given)}. Make one with dag('name', { … }) or new Dag().`);
   const { outputs } = json as DagJson;
   try {
-    return { dag: given instanceof Dag ? given : Dag.fromJSON(json as DagJson), outputs };
+    return { dag: given instanceof Dag ? given : rebuilt(json as DagJson), outputs };
   } catch (error) {
     throw error instanceof HandoffError ? error : new UsageError(`${what} must be a DAG, got ${show(given)}.`);
   }
+}
+
+function rebuilt(json: DagJson): Dag {
+  const { id, outputs, functions } = json;
+  return outputs === undefined ? Dag.fromJSON(json) : new ValueDag(id, outputs, functions);
 }

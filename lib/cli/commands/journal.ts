@@ -1,10 +1,13 @@
 /** The commands that read and change a journal: `runs`, `show`, `cancel`, `resume`, `submit` and `journal compact`. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { leavesOf } from '../../core/output-shape.ts';
+import type { DagJson } from '../../dag/dag.ts';
 import { readConfig } from '../../runtime/options/config.ts';
 import type { Journal, RunState, RunSummaryRow } from '../../journal/journal.ts';
 import { decodeChunk } from '../../journal/codec.ts';
-import { replay } from '../../journal/replay.ts';
+import { replay, type RunHistory } from '../../journal/replay.ts';
 import { unfinished } from '../../runtime/durable/recorded-run.ts';
 import { type JournalOptions, resolveJournal } from '../../runtime/options/journal-options.ts';
 import { runStates } from '../flags/choices.ts';
@@ -13,6 +16,7 @@ import { type HandoffFlags, journalOf } from '../flags/flags.ts';
 import { loadDag } from '../load.ts';
 import { toJson, toNumber, toTable, toText } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
+import { printResults } from '../output/results.ts';
 import { settled, withHandoff } from '../start.ts';
 import { print } from '../output/stdout.ts';
 
@@ -59,8 +63,7 @@ export function listRuns(flags: RunsFlags): Promise<number> {
 export function showRun(runId: string, flags: JournalFlags): Promise<number> {
   return withJournal(flags, async (journal) => {
     const row = await find(journal, runId);
-    const chunks = await journal.read(runId);
-    const history = replay(chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${runId}, position ${at}`)));
+    const history = await historyOf(journal, runId);
     const { dag } = history.submitted;
     const lists = await unfinished(journal, runId, history);
     if (flags.json === true) {
@@ -90,7 +93,7 @@ export async function cancelRun(runId: string, flags: HandoffFlags): Promise<num
 /** Continues a run of a journal in this process, and prints its results. */
 export async function resumeRun(runId: string, flags: ResumeFlags): Promise<number> {
   const results = Object.fromEntries((flags.result ?? []).map(parseResult));
-  await needJournal(flags);
+  const outputs = await outputsOf(runId, flags);
   return withHandoff(flags, 'orchestrator', async (handoff) => {
     const handle = await handoff.resume(runId, { retry: flags.retry ?? [], results });
     const outcome = await settled(handle.result());
@@ -98,11 +101,25 @@ export async function resumeRun(runId: string, flags: ResumeFlags): Promise<numb
       process.stderr.write(`${describeError(outcome.error)}\n`);
       return exitCodeOf(outcome.error);
     }
-    const { results: values } = outcome.value;
-    if (flags.json === true) print(toJson(outcome.value));
-    else for (const [id, value] of Object.entries(values)) print(`${printable(id)}: ${toText(value)}`);
+    printResults(outputs, outcome.value, flags.json === true);
     return ExitCode.done;
   });
+}
+
+/** The outputs of a recorded DAG, in their shape; undefined when it has none, or the run was to give other results. */
+async function outputsOf(runId: string, flags: JournalFlags): Promise<DagJson['outputs']> {
+  let outputs: DagJson['outputs'];
+  await withJournal(flags, async (journal) => {
+    await find(journal, runId);
+    const { dag, options } = (await historyOf(journal, runId)).submitted;
+    const isOther =
+      options.collect !== undefined &&
+      dag.outputs !== undefined &&
+      !isDeepStrictEqual(options.collect, leavesOf(dag.outputs));
+    outputs = isOther ? undefined : dag.outputs;
+    return ExitCode.done;
+  });
+  return outputs;
 }
 
 /** Records the DAG of a file in a journal, for a process that takes it up. Prints the id of the run. */
@@ -161,6 +178,11 @@ async function find(journal: Journal, runId: string): Promise<RunSummaryRow> {
   if (row === undefined)
     throw new UsageError(`The journal has no run ${JSON.stringify(runId)}. \`handoff runs\` lists them.`);
   return row;
+}
+
+async function historyOf(journal: Journal, runId: string): Promise<RunHistory> {
+  const chunks = await journal.read(runId);
+  return replay(chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${runId}, position ${at}`)));
 }
 
 /** The first few names, and how many more there are. */

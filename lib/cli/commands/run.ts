@@ -1,14 +1,15 @@
 /** `handoff run <file>`: runs a DAG and prints its results. */
 import { nanoid } from 'nanoid';
-import { pickOutputs, ValueDag } from '../../dag/value-dag.ts';
+import { ValueDag } from '../../dag/value-dag.ts';
 import type { Dag } from '../../dag/dag.ts';
 import { isHandoffError } from '../../core/errors.ts';
-import { isSlot, leavesOf } from '../../core/output-shape.ts';
+import { leavesOf } from '../../core/output-shape.ts';
 import { withoutPassword } from '../../journal/postgres/options.ts';
 import type { RunRecord } from '../../report/run-record.ts';
 import { summarise, type RunSummary } from '../../report/summary.ts';
 import { tracedEvents, TraceRecorder } from '../../report/trace.ts';
 import { type Handoff, overviewOf } from '../../runtime/handoff.ts';
+import { readConfig } from '../../runtime/options/config.ts';
 import type { ExecuteOptions } from '../../runtime/options/execute-options.ts';
 import type { ExecuteResult } from '../../runtime/run-result.ts';
 import { failurePolicies, logModes } from '../flags/choices.ts';
@@ -16,10 +17,10 @@ import { describeError, exitCodeOf, ExitCode, UsageError } from '../exit.ts';
 import type { HandoffFlags } from '../flags/flags.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { loadDag, type LoadedDag } from '../load.ts';
-import { toJson, toNumber, toText } from '../output/output.ts';
+import { toJson, toNumber } from '../output/output.ts';
 import { OutputFile } from '../output/output-file.ts';
-import { printable } from '../output/printable.ts';
 import { createProgressView } from '../output/progress-view.ts';
+import { printResults, resultText } from '../output/results.ts';
 import { loggedEvents, type LogMode, RunLog } from '../output/run-log.ts';
 import { RunWatch } from '../run-watch.ts';
 import { settled, type Settled, withHandoff } from '../start.ts';
@@ -79,6 +80,8 @@ async function runInto(files: Files, file: string, args: readonly string[], flag
       `--failure-policy: ${JSON.stringify(failurePolicy)} is not a policy. Policies: ${failurePolicies.join(', ')}.`,
     );
   }
+  if (flags.inDoubt !== undefined && !(await hasJournal(flags)))
+    throw new UsageError('--in-doubt has no effect without a journal. Add --journal DIR, or leave it out.');
   const options: ExecuteOptions = {
     ...Object.fromEntries(
       numbers.flatMap(([option, flag]) =>
@@ -92,6 +95,10 @@ async function runInto(files: Files, file: string, args: readonly string[], flag
   };
   const loaded = withCollected(await loadDag(file, args), flags.collect);
   return withHandoff(flags, 'orchestrator', (handoff) => runOn(handoff, loaded, options, files, flags));
+}
+
+async function hasJournal({ journal, config }: RunFlags): Promise<boolean> {
+  return (journal ?? (await readConfig(config)).options.journal) !== undefined;
 }
 
 const numbers = [
@@ -167,12 +174,7 @@ function sayCached({ stats: { cached, functions } }: ExecuteResult, flags: RunFl
 
 /** Prints the results. After a failed run, prints those that exist. */
 function printOutcome(loaded: DagToRun, outcome: RunOutcome, asJson: boolean): void {
-  if (outcome.ok)
-    return print(
-      asJson
-        ? toJson({ ...outcome.value, results: shaped(loaded, outcome.value.results) })
-        : resultText(loaded, outcome.value),
-    );
+  if (outcome.ok) return printResults(loaded.outputs, outcome.value, asJson);
   if (!isHandoffError(outcome.error) || outcome.error.results === undefined) return;
   const { results, failures = [] } = outcome.error;
   if (asJson)
@@ -183,7 +185,7 @@ function printOutcome(loaded: DagToRun, outcome: RunOutcome, asJson: boolean): v
         failures: failures.map(({ code, functionId, message }) => ({ code, functionId, message })),
       }),
     );
-  else if (Object.keys(results).length > 0) print(resultText({ ...loaded, outputs: undefined }, { results }));
+  else if (Object.keys(results).length > 0) print(resultText(undefined, results));
 }
 
 type RunOutcome = Settled<ExecuteResult>;
@@ -293,21 +295,4 @@ function outputsOf({ dag, outputs }: LoadedDag): 'sinks' | readonly string[] {
   if (dag instanceof ValueDag) return dag.outputList;
   if (outputs === undefined) return 'sinks';
   return leavesOf(outputs);
-}
-
-/** Results in the shape of the outputs. Results of a plain DAG are keyed by id. */
-function shaped({ outputs }: LoadedDag, results: Readonly<Record<string, unknown>>): unknown {
-  return outputs === undefined ? results : pickOutputs(outputs, results);
-}
-
-function resultText(loaded: LoadedDag, { results }: Pick<ExecuteResult, 'results'>): string {
-  const { outputs } = loaded;
-  const value = shaped(loaded, results);
-  if (outputs !== undefined && isSlot(outputs)) return toText(value);
-  if (!Array.isArray(outputs)) {
-    return Object.entries(value as Record<string, unknown>)
-      .map(([name, each]) => `${printable(name)}: ${toText(each)}`)
-      .join('\n');
-  }
-  return (value as unknown[]).map(toText).join('\n');
 }

@@ -12,6 +12,7 @@ import { HandoffError, isHandoffError } from '../../core/errors.ts';
 import { compile } from '../../dag/compile/compile.ts';
 import type { CompiledDag, OtherResult } from '../../dag/compile/compiled-dag.ts';
 import { Dag, type DagJson, sharedJsonOf } from '../../dag/dag.ts';
+import { ValueDag } from '../../dag/value-dag.ts';
 import { RunResults, setKey } from '../../workers/store/run-results.ts';
 import { locate, missing } from '../../workers/code/locate.ts';
 import type { RunIds } from '../../engine/run-ids.ts';
@@ -124,7 +125,7 @@ export class DurableRuns {
   /** Runs a DAG, resumes it, or gives its recorded outcome. */
   async execute(asked: Asked): Promise<ExecuteResult> {
     const { ids, dag } = asked;
-    const json = sharedJsonOf(dag);
+    const json = recordedDag(dag);
     const here = this.#here.get(ids.runId);
     if (here !== undefined) {
       refuseOtherDag(here.json, json, ids.runId);
@@ -135,7 +136,7 @@ export class DurableRuns {
 
   /** Records a DAG, which then runs here or in another process. */
   async submit(ids: RunIds, dag: Dag, options: ExecuteOptions): Promise<RunHandle> {
-    const submitted = { type: 'submitted', dag: sharedJsonOf(dag), options: recordable(options) } as const;
+    const submitted = { type: 'submitted', dag: recordedDag(dag), options: recordable(options) } as const;
     if (!(await this.#record(submitted, ids, compile(dag))))
       refuseOtherDag((await this.#history(ids.runId)).submitted.dag, submitted.dag, ids.runId);
     if (this.#parts.orchestrate) this.#takeUp();
@@ -568,6 +569,12 @@ function encodeSubmission(submitted: Submitted): Uint8Array {
       { ...(culprit !== undefined && { functionId: culprit.id }), cause },
     );
   }
+}
+
+/** A DAG as it is recorded, with the names of its outputs. */
+function recordedDag(dag: Dag): DagJson {
+  const json = sharedJsonOf(dag);
+  return dag instanceof ValueDag ? { ...json, outputs: dag.outputIds } : json;
 }
 
 /** The options that are data. */

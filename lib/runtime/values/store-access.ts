@@ -70,8 +70,8 @@ export abstract class StoreAccess extends HandoffEmitter {
    * @param id the id of the value, or of the function
    * @param options `timeout` in ms, default 5000
    * @returns the value, as soon as it exists on any host
-   * @throws `RESULT_TIMEOUT` when the timeout passes; `STOPPED` when this Handoff stops; `INVALID_OPTION` when
-   *   `timeout` is invalid
+   * @throws `RESULT_TIMEOUT` when the timeout passes; `RESULT_LOST` when a run of this id has ended here and does not
+   *   hold the result; `STOPPED` when this Handoff stops; `INVALID_OPTION` when `timeout` is invalid
    */
   async getResult(run: string, id: string, options: ResultOptions = {}): Promise<any> {
     const { timeout } = parseOptions('getResult', resultSchema, options);

@@ -81,7 +81,10 @@ export class Values {
     this.#parts.registry.register(name, id, node);
   }
 
-  /** @throws `RESULT_TIMEOUT` when the timeout passes; `STOPPED` when this Handoff stops */
+  /**
+   * @throws `RESULT_TIMEOUT` when the timeout passes; `RESULT_LOST` when the run of this id has ended here, and does not
+   *   hold the result; `STOPPED` when this Handoff stops
+   */
   wait(name: string, id: string, timeout: number): Promise<unknown> {
     const { store } = this.#parts;
     if (!store.has(name, id)) this.#waitElsewhere(name, id, timeout);

@@ -55,6 +55,8 @@ export class ResultStore {
   #finishedBytes = 0;
   /** The ids of runs whose results are no longer here, oldest first. */
   readonly #forgotten = new Set<string>();
+  /** Those of them that have ended, so that nothing of them is to come. */
+  readonly #released = new Set<string>();
   readonly #retention: Required<Retention>;
   readonly #onForget: (runId: string) => void;
 
@@ -102,10 +104,12 @@ export class ResultStore {
    * A value as soon as it exists. Under a DAG's id, the value of the run that is newest when it arrives.
    *
    * @param timeout ms
-   * @throws `RESULT_TIMEOUT` when the time is over; `STOPPED` when the store closes meanwhile
+   * @throws `RESULT_TIMEOUT` when the time is over; `RESULT_LOST` when the run of this id has ended and does not hold the
+   *   result; `STOPPED` when the store closes meanwhile
    */
   wait(name: string, id: string, timeout: number): Promise<unknown> {
     if (this.has(name, id)) return Promise.resolve(this.get(name, id));
+    if (this.#isReleased(name, id)) return Promise.reject(released(name, id));
     const { waiters } = this.#spaceOf(name);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const timer = setLongTimeout(() => {
@@ -138,6 +142,7 @@ export class ResultStore {
     const older = this.#newest.get(dagId);
     this.#runs.set(runId, entry);
     this.#forgotten.delete(runId);
+    this.#released.delete(runId);
     this.#newest.set(dagId, entry);
     this.#listen(older);
     this.#listen(entry);
@@ -151,10 +156,7 @@ export class ResultStore {
   close(runId: string, retained: boolean): void {
     const entry = this.#runs.get(runId);
     if (entry === undefined) return;
-    if (!retained) {
-      this.#forget(entry);
-      return this.#onForget(runId);
-    }
+    if (!retained) return this.#release(entry);
     entry.bytes = heldBytes(entry.results);
     this.#finished.add(entry);
     this.#finishedResults += entry.results.index.size;
@@ -167,8 +169,7 @@ export class ResultStore {
         (this.#finishedResults <= results || oldest === entry)
       )
         break;
-      this.#forget(oldest);
-      this.#onForget(oldest.runId);
+      this.#release(oldest);
     }
   }
 
@@ -230,6 +231,23 @@ export class ResultStore {
   #idsOf(name: string): { readonly dagId: string; readonly runId?: string } {
     const entry = this.#entryOf(name);
     return entry === undefined ? { dagId: name } : { runId: entry.runId, dagId: entry.dagId };
+  }
+
+  /** Whether the run of this id has ended, and no longer holds the result of this function, or never had one. */
+  #isReleased(name: string, id: string): boolean {
+    const entry = this.#runs.get(name);
+    if (entry === undefined) return this.#released.has(name) && !this.#newest.has(name);
+    const i = entry.results.index.indexOf(id);
+    return this.#finished.has(entry) && i >= 0 && !entry.results.exists(i);
+  }
+
+  /** Drops the results of a run that has ended. */
+  #release(entry: Entry): void {
+    const { runId } = entry;
+    this.#forget(entry);
+    this.#released.add(runId);
+    if (this.#released.size > maxForgotten) this.#released.delete(this.#released.values().next().value!);
+    this.#onForget(runId);
   }
 
   #forget(entry: Entry): void {
@@ -310,4 +328,12 @@ export class ResultStore {
     this.#tidy(name);
     this.#listen(this.#entryOf(name));
   }
+}
+
+function released(runId: string, functionId: string): HandoffError {
+  return new HandoffError(
+    'RESULT_LOST',
+    `Run ${JSON.stringify(runId)} has ended, and has no result of function ${JSON.stringify(functionId)} any more. Name it in \`collect\`, raise \`retainedRuns\` or \`retainedBytes\`, or read it before the run ends.`,
+    { runId, functionId },
+  );
 }

@@ -53,11 +53,43 @@ describe('handoff submit', () => {
   });
 });
 
+describe('handoff resume', () => {
+  it.each([[[]], [['--json']]])('prints results by the names of outputs, as run does (%j)', async (flags) => {
+    const ran = await cli('run', fixture('pipeline.ts'), '--no-progress', ...flags);
+    await cli('submit', fixture('pipeline.ts'), ...journal, '--run-id', 'r');
+    const resumed = await cli('resume', 'r', ...journal, ...flags);
+    expect(resumed.code).toBe(0);
+    const shown = ({ stdout }: { readonly stdout: string }): unknown =>
+      flags.length === 0 ? stdout : JSON.parse(stdout).results;
+    expect(shown(resumed)).toEqual(shown(ran));
+    expect(Object.keys(JSON.parse((await cli('resume', 'r', ...journal, '--json')).stdout).results)).toEqual([
+      'sum',
+      'map',
+    ]);
+  });
+
+  it('prints by id what the run was to give beside its outputs', async () => {
+    const file = [fixture('pipeline.ts'), '--no-progress', ...journal, '--run-id', 'r', '--collect', 'all'];
+    const ran = await cli('run', ...file);
+    expect(ran.stdout).toContain('add#1: ');
+    expect(await cli('resume', 'r', ...journal)).toMatchObject({ code: 0, stdout: ran.stdout });
+  });
+
+  it('names a run that does not exist', async () => {
+    await cli('submit', fixture('pipeline.ts'), ...journal);
+    expect(await cli('resume', 'x', ...journal)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('no run "x"'),
+    });
+  });
+});
+
 describe('wrong usage', () => {
   it.each([
     [['runs'], '--journal DIR is missing'],
     [['runs', '--state', 'gone', '--journal', 'x'], '"gone" is not a state'],
     [['resume', 'r', '--journal', 'x', '--result', 'pay'], '"pay" is not ID=JSON'],
+    [['run', fixture('pipeline.ts'), '--in-doubt', 'retry'], '--in-doubt has no effect without a journal'],
   ])('%j is refused', async (args, text) => {
     const { code, stderr } = await command(...args);
     expect(stderr).toContain(text);

@@ -126,6 +126,45 @@ describe('the result store', () => {
     expect(run.onStored).toBeUndefined();
   });
 
+  it('says at once that a run which has ended holds a result no more, or never had it', async () => {
+    const store = new ResultStore({ runs: 1 });
+    const half = runOf('x', 'y');
+    half.put(0, 'x');
+    store.open('r', 'd', half);
+    const early = store.wait('r', 'y', 60_000);
+    store.close('r', true);
+    expect(await store.wait('r', 'x', 60_000)).toBe('x');
+    const lost = { code: 'RESULT_LOST', runId: 'r', functionId: 'y', message: expect.stringContaining('collect') };
+    expect(await errorOf(store.wait('r', 'y', 60_000))).toMatchObject(lost);
+    for (const [runId, retained] of [
+      ['s', true],
+      ['t', false],
+    ] as const) {
+      store.open(runId, 'd', runOf('z'));
+      store.close(runId, retained);
+    }
+    for (const runId of ['r', 't'])
+      expect(await errorOf(store.wait(runId, 'x', 60_000))).toMatchObject({ code: 'RESULT_LOST', runId });
+    store.stop();
+    expect((await errorOf(early)).code).toBe('STOPPED');
+  });
+
+  it('waits for a function that a run does not have, a run to come, and the next run of a DAG', async () => {
+    const store = new ResultStore({ runs: 0 });
+    store.open('r', 'd', runOf('x'));
+    store.close('r', true);
+    for (const [name, id] of [
+      ['d', 'x'],
+      ['s', 'x'],
+    ] as const)
+      expect((await errorOf(store.wait(name, id, 1))).code).toBe('RESULT_TIMEOUT');
+    store.open('r', 'd', runOf('x'));
+    expect((await errorOf(store.wait('r', 'other', 1))).code, 'a run of this id is under way again').toBe(
+      'RESULT_TIMEOUT',
+    );
+    expect((await errorOf(store.wait('r', 'x', 1))).code).toBe('RESULT_TIMEOUT');
+  });
+
   it('fails who waits when it stops', async () => {
     const store = new ResultStore();
     const waiting = errorOf(store.wait('d', 'x', 60_000));
