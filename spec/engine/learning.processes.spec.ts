@@ -317,12 +317,16 @@ describe('in a file', () => {
     expect(readFileSync(file, 'utf8')).toBe(text);
   });
 
-  it('is refused where it could not be written, or is a folder', async () => {
+  it('is refused where it could not be written, or is a folder or a device', async () => {
     expect(
       (await errorOf(Handoff.start({ ...oneThread, costModel: { file: join(folder, 'no', 'costs.json') } }))).message,
     ).toContain('costs.json cannot be written there: ENOENT');
     expect((await errorOf(Handoff.start({ ...oneThread, costModel: { file: folder } }))).message).toContain(
       'cannot be read: EISDIR',
+    );
+    // It can be read for ever.
+    expect((await errorOf(Handoff.start({ ...oneThread, costModel: { file: '/dev/full' } }))).message).toContain(
+      '/dev/full is a device or a pipe. Name a regular file.',
     );
   });
 

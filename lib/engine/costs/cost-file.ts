@@ -1,6 +1,6 @@
 /** Loads learned costs at the start of a Handoff and saves them at its end. */
 import { messageOf } from '../../core/message-of.ts';
-import { accessSync, constants, readFileSync, realpathSync } from 'node:fs';
+import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { nanoid } from 'nanoid/non-secure';
@@ -74,13 +74,16 @@ function locate(option: string, learn: boolean): string {
 }
 
 function read(option: string, file: string): CostModelJson | undefined {
-  let text: string;
+  let text: string | undefined;
   try {
-    text = readFileSync(file, 'utf8');
+    // A device may never end, and cannot be replaced by a new file.
+    const stats = statSync(file);
+    if (stats.isFile() || stats.isDirectory()) text = readFileSync(file, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw refused(option, `cannot be read: ${messageOf(cause)}`);
   }
+  if (text === undefined) throw refused(option, 'is a device or a pipe. Name a regular file');
   let json: unknown;
   try {
     json = JSON.parse(text);
