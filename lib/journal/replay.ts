@@ -24,7 +24,7 @@ export interface RunHistory {
   readonly finished: ReadonlyMap<number, RecordedEnd>;
   /** Functions that are not idempotent, have started and have not been recorded since, and the node of each. */
   readonly inDoubt: ReadonlyMap<number, string>;
-  /** Functions that are not idempotent and have ended with a result, and the node of each. */
+  /** Functions that are not idempotent and have ended with a result or a graph, and the node of each. */
   readonly effects: ReadonlyMap<number, string>;
   /** Undefined while the run has not ended. */
   readonly ended: Ended | undefined;
@@ -43,6 +43,13 @@ export function replay(records: Iterable<RunRecord>): RunHistory {
   let finished = new Map<number, RecordedEnd>();
   let inDoubt = new Map<number, string>();
   let effects = new Map<number, string>();
+  /** A function that had started has ended with a result, or with a graph. */
+  const tookEffect = (i: number): void => {
+    const node = inDoubt.get(i);
+    if (node === undefined) return;
+    inDoubt.delete(i);
+    effects.set(i, node);
+  };
   for (const record of records) {
     switch (record.type) {
       case 'submitted':
@@ -59,12 +66,12 @@ export function replay(records: Iterable<RunRecord>): RunHistory {
         break;
       case 'finished':
         for (const [i, value] of resultsOf(record)) {
-          if (inDoubt.delete(i)) effects.set(i, record.node);
+          tookEffect(i);
           finished.set(i, { node: record.node, value, isCached: record.isCached === true });
         }
         break;
       case 'expanded':
-        inDoubt.delete(record.function);
+        tookEffect(record.function);
         again.delete(record.function);
         grown.push(toBlock(record, grown));
         owned &&= { ...owned, modules: { ...owned.modules, ...record.modules } };

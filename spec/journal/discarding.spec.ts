@@ -60,6 +60,13 @@ describe('the recorded growth of a resumed run', () => {
   it.each<[string, RunRecord[]]>([
     ['has started', [{ type: 'started', functions: [5], node: 'there' }]],
     ['has ended', [{ type: 'started', functions: [5], node: 'there' }, { ...finished(5), node: 'there' } as RunRecord]],
+    [
+      'has answered with a graph',
+      [
+        { type: 'started', functions: [5], node: 'there' },
+        { type: 'expanded', function: 5, base: 7, count: 1, graph: kept },
+      ],
+    ],
   ])('names where a function inside of a lost graph that is not idempotent %s', (_, records) => {
     const { lost: gone } = withoutLost(withoutSuperseded(historyOf([lost, lost], ...records)), isLost);
     expect(gone).toEqual([
