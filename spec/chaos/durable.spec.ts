@@ -22,12 +22,14 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SqliteJournal } from '../../lib/journal/sqlite/sqlite-journal.ts';
 import { randomDag, resultsOf } from '../fixtures/durable-dag.ts';
+import { comparable, randomProgram, resultsOf as resultsOfProgram } from '../support/growing-programs.ts';
 import { recordedIds } from '../support/recorded.ts';
 
 const rounds = process.env['CHAOS'] === 'full' ? 100 : 3;
 const races = process.env['CHAOS'] === 'full' ? 50 : 3;
 const program = new URL('../fixtures/durable-program.ts', import.meta.url).pathname;
 const growing = new URL('../fixtures/durable-growth-program.ts', import.meta.url).pathname;
+const random = new URL('../fixtures/durable-random-program.ts', import.meta.url).pathname;
 
 let folder = '';
 beforeEach(() => {
@@ -118,6 +120,28 @@ describe('a run whose process is killed', () => {
       else expect(outcome.code).toBe('FUNCTION_IN_DOUBT');
     },
   );
+});
+
+/** Seeds of programs of which more than a few functions run. */
+const programs = Array.from({ length: 10 * rounds }, (_, seed) => seed)
+  .filter((seed) => resultsOfProgram(randomProgram(seed)).size >= 5)
+  .slice(0, rounds);
+
+describe('a random program that grows and whose process is killed', () => {
+  it.each(programs)('goes on as it had grown (seed %i)', async (seed) => {
+    const expected = comparable(resultsOfProgram(randomProgram(seed)));
+    let printed: string | undefined;
+    for (let kills = 0; printed === undefined; kills++) {
+      const before = await recorded();
+      const started = marksOf();
+      printed = await runUntil(1 + ((seed * 5 + kills * 11) % 29), seed, 0, undefined, random);
+      for (const id of before)
+        expect(countOf(marksOf(), `+${id}`), `${id} is recorded and does not start again`).toBe(
+          countOf(started, `+${id}`),
+        );
+    }
+    expect(JSON.parse(printed)).toEqual({ results: expected });
+  });
 });
 
 /** What the growing program gives, computed one after the other. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Handoff, tasks } from '../../lib/index.ts';
 import { startTuned } from '../../lib/runtime/handoff.ts';
 import type { Tuning } from '../../lib/scheduling/scheduler/state.ts';
-import { limits, randomProgram, resultsOf, toDag } from '../support/growing-programs.ts';
+import { comparable, limits, randomProgram, resultsOf, toDag } from '../support/growing-programs.ts';
 import { twoNodes } from '../support/handoff.ts';
 
 const t = tasks<typeof import('../fixtures/growing-program-tasks.ts')>(
@@ -18,14 +18,6 @@ const paths: [string, Partial<Tuning>][] = [
   ['in batches', { batchMs: 20, gangMs: 0 }],
   ['running ahead', { batchMs: 1e3, gangMs: 1e3, gangGrainMs: 0, gangSlackMs: -1e3, minMs: 1e-9 }],
 ];
-
-/** Results as they compare: of an error, only that it is one. */
-function comparable(results: Iterable<readonly [string, unknown]>): unknown {
-  const text = JSON.stringify(Object.fromEntries(results), (key, value: unknown) =>
-    key === 'error' ? 'error' : value,
-  );
-  return JSON.parse(text);
-}
 
 describe.each(paths)('random programs that grow and branch, %s, agree with the reference interpreter', (_, tuning) => {
   async function withHandoff(use: (handoff: Handoff) => Promise<void>): Promise<void> {

@@ -46,6 +46,14 @@ export function resultOfStep({ kind, width, failsAt, id }: Step, values: readonl
   return kind === 'bit' ? hash % 2 : hash;
 }
 
+/** Results as they compare: of an error, only that it is one. */
+export function comparable(results: Iterable<readonly [string, unknown]>): Record<string, unknown> {
+  const text = JSON.stringify(Object.fromEntries(results), (key, value: unknown) =>
+    key === 'error' ? 'error' : value,
+  );
+  return JSON.parse(text) as Record<string, unknown>;
+}
+
 const skipped = Symbol('skipped');
 
 /** The results of a program: of its steps that are not skipped. @throws when one of them fails for good */
