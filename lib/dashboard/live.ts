@@ -1,5 +1,6 @@
 /** Sends changes to all connected pages, ten times a second. Without pages, nothing is read. */
 import type { ServerResponse } from 'node:http';
+import { messageOf } from '../core/message-of.ts';
 import type { NodeActivity } from '../events/activity.ts';
 import { timestamp } from '../events/events.ts';
 import { remainingOf } from '../report/eta.ts';
@@ -37,6 +38,8 @@ export class Live implements Board {
   /** Reads in progress, and when each is due again. */
   readonly #looks = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
+  /** The journal was asked for earlier runs. */
+  #hasRecalled = false;
   #seen: readonly NodeActivity[] = [];
   #lastNodes = '';
   nodes = nothing;
@@ -72,6 +75,7 @@ export class Live implements Board {
       this.#timer = undefined;
     });
     this.#timer ??= setInterval(() => this.#safely(() => this.#tick()), period);
+    void this.#recall();
     this.#safely(() => this.#tick());
   }
 
@@ -109,17 +113,19 @@ export class Live implements Board {
   }
 
   progress(run: RunHistory, from: Place): Progress {
-    return this.#once(`progress ${run.key} ${from.rows} ${from.tracks} ${from.marks}`, () => {
+    return this.#once(`progress ${run.key} ${from.rows} ${from.tracks} ${from.marks} ${from.spared}`, () => {
+      const spared = run.spared.since(from.spared, run.key);
       const spans = run.spansSince(from, maxRows);
       const marks = run.marksSince(from);
       return {
-        messages: [spans, marks]
+        messages: [spared, spans, marks]
           .filter((each) => each !== undefined)
           .map((each) => JSON.stringify(each satisfies Message)),
         to: {
           rows: spans === undefined ? from.rows : spans.from + spans.rows.length / spanWidth,
           tracks: run.tracks.length,
           marks: marks === undefined ? from.marks : marks.from + marks.marks.length,
+          spared: run.spared.count,
         },
       };
     });
@@ -153,6 +159,20 @@ export class Live implements Board {
     for (const client of this.#clients) {
       client.advance();
       client.beat(beatPeriod);
+    }
+  }
+
+  /** Takes up the runs that the journal has from before the first page. The dashboard works without them. */
+  async #recall(): Promise<void> {
+    if (this.#hasRecalled) return;
+    this.#hasRecalled = true;
+    const isKnown = (runId: string): boolean =>
+      [...this.#history.runs].some(({ record }) => record.graph.runId === runId);
+    try {
+      for await (const events of this.#source.recorded?.(isKnown) ?? [])
+        for (const event of events) this.#history.record(event);
+    } catch (error) {
+      process.emitWarning(`The dashboard cannot show the runs of the journal: ${messageOf(error)}`, 'HandoffWarning');
     }
   }
 

@@ -5,7 +5,7 @@
  * ```
  *   GET  /                                the page
  *   GET  /api/events?run=KEY              server-sent events: Hello, then Runs, Nodes, Trees on change (at most ten times a
- *                                         second); with `run`, also all Spans and Marks of that run, past and future
+ *                                         second); with `run`, also all Spans, Spared and Marks of that run, past and future
  *   GET  /api/runs/KEY/graph              RunGraph
  *   GET  /api/runs/KEY/functions/INDEX    FunctionView
  *   POST /api/runs/KEY/cancel             202; 409 when the run is over. Needs the header `x-handoff: 1`
@@ -125,14 +125,32 @@ export interface Marks {
   readonly marks: readonly Mark[];
 }
 
-export type Message = Hello | Runs | Nodes | Trees | Spans | Marks;
+/**
+ * How a function is done without an attempt that was observed: before the first event, by an earlier process of its run,
+ * or by a result from the cache.
+ */
+export const sparedKinds = ['done', 'restored', 'cached'] as const;
+
+export type SparedKind = (typeof sparedKinds)[number];
+
+/** Functions that are done without an attempt that was observed. */
+export interface Spared {
+  readonly type: 'spared';
+  readonly run: string;
+  /** How many functions of this run came before. */
+  readonly from: number;
+  /** Flat, two numbers each: function (index into the graph), and index into `sparedKinds`. */
+  readonly functions: readonly number[];
+}
+
+export type Message = Hello | Runs | Nodes | Trees | Spans | Spared | Marks;
 
 /** Details of one function, requested by a click. */
 export interface FunctionView {
   readonly id: string;
   readonly name: string;
   readonly module: string | null;
-  readonly state: 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
+  readonly state: 'waiting' | 'running' | 'done' | 'failed' | 'skipped' | 'restored' | 'cached';
   readonly node: string | null;
   readonly thread: number | null;
   readonly attempts: number;

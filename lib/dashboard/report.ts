@@ -2,6 +2,7 @@
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { FunctionDetail, NodeActivity } from '../events/activity.ts';
 import { timestamp } from '../events/events.ts';
+import type { FeedEvent } from '../events/feed.ts';
 import { Outcome } from '../report/run-record.ts';
 import { entry, hashOf, headMark, type Page, readPage, withImports } from './assets.ts';
 import { History, historyEvents } from './history.ts';
@@ -55,6 +56,19 @@ export function createReport(source: Source, runId: string): ReportRecorder {
   };
 }
 
+/**
+ * A report of a run whose events are all there.
+ *
+ * @param events of one run, the first with its graph
+ */
+export function reportOf(events: Iterable<FeedEvent>): string {
+  const history = new History(() => 'run', { runs: 1, rows: maxRows });
+  for (const event of events) history.record(event);
+  const [run] = history.runs;
+  if (run === undefined) throw new Error('There is nothing to report: no event has the graph of a run.');
+  return toHtml(readPage(), toReport(run, { now: timestamp(), details: new Map(), nodes: [], trees: {} }));
+}
+
 interface Around {
   /** ms since the epoch. */
   readonly now: number;
@@ -72,6 +86,7 @@ export function toReport(run: RunHistory, { now, details, nodes, trees }: Around
     { type: 'runs', runs: [toRunView(run)], gone: [] },
     { type: 'nodes', at: now, nodes },
     { type: 'trees', trees },
+    run.spared.since(0, run.key),
     spans,
     marks,
   ];

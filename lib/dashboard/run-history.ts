@@ -5,9 +5,10 @@
 import type { EventOf, HandoffEvent } from '../events/events.ts';
 import type { RunGraph } from '../events/run-graph.ts';
 import { Outcome, RunRecord } from '../report/run-record.ts';
-import { type ErrorView, type Mark, type Marks, type Spans, spanWidth } from './protocol.ts';
+import { type ErrorView, type Mark, type Marks, type Spans, type SparedKind, spanWidth } from './protocol.ts';
 import { type NotesLimits, RunNotes } from './run-notes.ts';
 import { SpanRows } from './span-rows.ts';
+import { SparedFunctions } from './spared.ts';
 import { errorLine, textOf, toErrorView } from './text.ts';
 
 /** How far a client has read. */
@@ -15,9 +16,10 @@ export interface Place {
   readonly rows: number;
   readonly tracks: number;
   readonly marks: number;
+  readonly spared: number;
 }
 
-export const beginning: Place = { rows: 0, tracks: 0, marks: 0 };
+export const beginning: Place = { rows: 0, tracks: 0, marks: 0, spared: 0 };
 
 export interface RunHistoryOptions extends NotesLimits {
   /** The host of a node, if known. */
@@ -30,6 +32,7 @@ export class RunHistory {
   readonly record: RunRecord;
   readonly rows = new SpanRows();
   readonly notes: RunNotes;
+  readonly spared = new SparedFunctions();
   readonly tracks: Spans['tracks'][number][] = [];
   /** Version of the history at the last change of this run. */
   version = 0;
@@ -72,6 +75,10 @@ export class RunHistory {
         this.remaining = 0;
         if (event.type === 'run:failed') this.error = toErrorView(event.error);
         return;
+      case 'function:restored':
+        return this.#spare(event.functionId, 'restored', event.node);
+      case 'function:cached':
+        return this.#spare(event.functionId, 'cached');
       case 'function:retrying':
         return this.#mark('retry', event, event.node, `attempt ${event.attempt}: ${errorLine(event.error)}`);
       case 'function:skipped':
@@ -106,6 +113,7 @@ export class RunHistory {
       if (outcome[i] !== Outcome.waiting) continue;
       outcome[i] = Outcome.done;
       this.record.done++;
+      this.spared.add(i, 'done');
     }
   }
 
@@ -175,6 +183,10 @@ export class RunHistory {
       node,
       text: textOf(text),
     });
+  }
+
+  #spare(functionId: string, kind: SparedKind, node?: string): void {
+    this.spared.add(this.record.index.get(functionId) ?? -1, kind, node);
   }
 
   /** ms since the run started. */

@@ -1,7 +1,7 @@
 /** The data that the dashboard needs. `Overview` of the runtime provides it. */
 import type { TreeNode } from '../workers/supervision/child.ts';
 import type { FunctionDetail, NodeActivity } from '../events/activity.ts';
-import type { Feed } from '../events/feed.ts';
+import type { Feed, FeedEvent } from '../events/feed.ts';
 
 /** What a function waits for. */
 interface Explained {
@@ -22,6 +22,12 @@ export interface Source {
   explain(host: string, runId: string, functionId?: string): Promise<Explained>;
   /** @throws NOT_FOUND if there is no such run or function */
   functionDetail(host: string, runId: string, functionId: string): Promise<FunctionDetail>;
+  /**
+   * The events of recorded runs that have ended, run by run. A source without it has no journal.
+   *
+   * @param isKnown whether a run need not be read, by its id
+   */
+  recorded?(isKnown: (runId: string) => boolean): AsyncIterable<readonly FeedEvent[]>;
   trees(): Promise<Record<string, TreeNode>>;
   nodes(): Promise<NodeActivity[]>;
 }

@@ -1,6 +1,7 @@
 /** Runs and functions in the form that the page receives. */
 import type { FunctionDetail } from '../events/activity.ts';
 import type { RunGraph } from '../events/run-graph.ts';
+import { Outcome } from '../report/run-record.ts';
 import type { FunctionView, RunView } from './protocol.ts';
 import type { RunHistory } from './run-history.ts';
 import type { Source } from './source.ts';
@@ -60,18 +61,23 @@ export async function toFunctionView(
 const outcomeNames = ['waiting', 'done', 'failed', 'skipped'] as const;
 
 /** A function as the history knows it. */
-export function recordedView({ record, tracks, notes }: RunHistory, i: number, detail?: FunctionDetail): FunctionView {
+export function recordedView(
+  { record, tracks, notes, spared }: RunHistory,
+  i: number,
+  detail?: FunctionDetail,
+): FunctionView {
   const { graph, outcome, begun, ended, attempts, bytes, track, startedAt = 0 } = record;
   const at = (time: number): number | null => (Number.isNaN(time) ? null : time - startedAt);
   const where = tracks[track[i]!];
+  const isSpared = outcome[i] === Outcome.done && attempts[i] === 0 && spared.kindOf(i) !== undefined;
   const bytesOf = (id: string): number => bytes[record.index.get(id) ?? -1] ?? 0;
   const args = detail?.args ?? graph.deps[i]!.map((dep) => ({ result: graph.ids[dep]! }));
   return {
     id: graph.ids[i]!,
     name: graph.names[graph.code[i]!]!,
     module: detail?.module ?? null,
-    state: outcomeNames[outcome[i]!]!,
-    node: where?.node ?? null,
+    state: isSpared ? spared.kindOf(i)! : outcomeNames[outcome[i]!]!,
+    node: where?.node ?? spared.nodeOf(i) ?? null,
     thread: where?.thread ?? null,
     attempts: attempts[i]!,
     begun: at(begun[i]!),

@@ -1,16 +1,15 @@
 /** Publishes events of runs, nodes and threads. Events without a listener are neither created, measured nor sent. */
 import type { AttemptTracer } from '../events/attempt-tracer.ts';
-import { nameOf } from '../dag/code.ts';
-import type { EventOf, EventType, GrownGraph, HandoffEvent } from '../events/events.ts';
+import type { EventOf, EventType, HandoffEvent } from '../events/events.ts';
 import { timestamp } from '../events/events.ts';
 import type { BatchReport } from '../workers/node/thread-messages.ts';
 import type { FunctionFailure } from '../scheduling/scheduler/outcome.ts';
 import type { Exception } from '../scheduling/scheduler/events.ts';
-import { expansionOfOwner } from '../scheduling/scheduler/growth/growth.ts';
 import type { Batch, Run } from '../scheduling/scheduler/state.ts';
 import { bytesOf, Payload } from '../workers/store/payload.ts';
 import type { Restored } from '../scheduling/scheduler/events.ts';
 import type { ActiveRun, Beginning } from './active-run.ts';
+import { graphAt } from './grown-graph.ts';
 import { causeOf } from './run-errors.ts';
 import { idsOf, type RunIds } from './run-ids.ts';
 
@@ -260,20 +259,4 @@ function spansUntil(now: number, count: number, durations: readonly number[]): n
   const spans: number[] = [];
   for (let k = count; k > 0; k--) spans.push(now - (k * ms) / count, now - ((k - 1) * ms) / count);
   return spans;
-}
-
-/** The graph that a function answered with, for `run:grown`. */
-function graphAt(run: Run, owner: number, base: number, count: number): { readonly graph?: GrownGraph } {
-  const expansion = expansionOfOwner(run, owner);
-  if (expansion === undefined) return {};
-  const { entries, depOffset, deps, codes, code } = run.plan;
-  const prefix = entries[owner]!.id.length + 1;
-  const of = Array.from({ length: count }, (_, k) => base + k);
-  return {
-    graph: {
-      ids: of.map((i) => entries[i]!.id.slice(prefix)),
-      names: of.map((i) => nameOf(codes[code[i]!]!)),
-      deps: of.map((i) => [...new Set(deps.subarray(depOffset[i]!, depOffset[i + 1]!))].map((dep) => dep - base)),
-    },
-  };
 }

@@ -155,7 +155,8 @@ export class Handoff extends StoreAccess {
   }
 
   async #orchestrate(journal: Journal, { maxResultBytes }: ResolvedJournal): Promise<void> {
-    const { runner } = this.#parts;
+    const { runner, overview } = this.#parts;
+    overview.readsFrom(journal);
     const { DurableRuns } = await import('./durable/durable-runs.ts');
     runner.durableRuns = new DurableRuns({
       journal,

@@ -5,7 +5,8 @@ import type { Peer } from '../hosts/cluster/peer.ts';
 import type { CompiledDag } from '../dag/compile/compiled-dag.ts';
 import { HandoffError } from '../core/errors.ts';
 import type { FunctionDetail, NodeActivity, ThreadActivity } from '../events/activity.ts';
-import type { Feed } from '../events/feed.ts';
+import type { Feed, FeedEvent } from '../events/feed.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { Explanation } from '../engine/explain.ts';
 import { HandoffFeed, nameOf } from './feed/feed.ts';
 import { OwnEvents } from './feed/local-events.ts';
@@ -42,6 +43,14 @@ export interface Overview {
    * @throws `NOT_FOUND` when there is none
    */
   functionDetail(host: string, runId: string, functionId: string): Promise<FunctionDetail>;
+  /**
+   * The events of runs of the journal that have ended, run by run, the newest first. Nothing without a journal.
+   *
+   * @param isKnown whether a run need not be read, by its id
+   */
+  recorded(isKnown: (runId: string) => boolean): AsyncIterable<readonly FeedEvent[]>;
+  /** Gives it the journal, once that is open. */
+  readsFrom(journal: Journal): void;
   /** The supervision trees by host. */
   trees(): Promise<Record<string, TreeNode>>;
   /** All nodes, with their use measured over 100 ms. */
@@ -68,6 +77,7 @@ export class HandoffOverview implements Overview {
   readonly #own: OwnEvents;
   readonly #here: OverviewHere;
   readonly #hosts: Hosts | undefined;
+  #journal: Journal | undefined;
 
   constructor({ tap, hosts, learned, ...parts }: OverviewParts) {
     const own = new OwnEvents(tap, parts.driver, learned);
@@ -118,6 +128,16 @@ export class HandoffOverview implements Overview {
       () => this.#here.functionDetail(runId, functionId),
       (peer) => peer.request('functionDetail', runId, functionId),
     );
+  }
+
+  async *recorded(isKnown: (runId: string) => boolean): AsyncGenerator<readonly FeedEvent[]> {
+    if (this.#journal === undefined) return;
+    const { recordedRuns } = await import('./durable/recorded-events.ts');
+    yield* recordedRuns(this.#journal, isKnown);
+  }
+
+  readsFrom(journal: Journal): void {
+    this.#journal = journal;
   }
 
   async trees(): Promise<Record<string, TreeNode>> {

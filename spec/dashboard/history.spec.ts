@@ -7,7 +7,7 @@ import { type HistoryLimits, History } from '../../lib/dashboard/history.ts';
 import { spanWidth } from '../../lib/dashboard/protocol.ts';
 import { RunData } from '../../lib/dashboard/page/run-data.ts';
 import { beginning, type Place, type RunHistory } from '../../lib/dashboard/run-history.ts';
-import { toRunView } from '../../lib/dashboard/views.ts';
+import { recordedView, toRunView } from '../../lib/dashboard/views.ts';
 import { chainGraph, spans, started, told } from './support.ts';
 
 function historyOf(limits: Partial<HistoryLimits> = {}): History {
@@ -411,7 +411,7 @@ describe('what is kept', () => {
     const first = run.spansSince(beginning, 500)!;
     early.addSpans(first);
     history.record(told(of(all.slice(2000))));
-    early.addSpans(run.spansSince({ rows: 500, tracks: 1, marks: 0 }, Infinity)!);
+    early.addSpans(run.spansSince({ ...beginning, rows: 500, tracks: 1 }, Infinity)!);
     late.addSpans(run.spansSince(beginning, Infinity)!);
     expect(run.rows.dropped).toBeGreaterThan(500);
     for (const { countOf, timeOf } of [early, late]) {
@@ -419,6 +419,46 @@ describe('what is kept', () => {
       for (const [name, ms] of [2500 / 4096, 7500 / 4096].entries())
         expect(Math.abs(timeOf[name]! / ms - 1)).toBeLessThan(0.005);
     }
+  });
+});
+
+describe('functions without an attempt here', () => {
+  const restored = (fn: number, node: string) =>
+    told({ type: 'function:restored', runId: 'd', dagId: 'd', functionId: `f${fn}`, node, at: 1001 });
+  const cached = (fn: number) =>
+    told({ type: 'function:cached', runId: 'd', dagId: 'd', functionId: `f${fn}`, at: 1001 });
+
+  it('are shown as restored, cached or done, each once, from any place on', () => {
+    const history = historyOf();
+    history.record({ ...started(chainGraph('d', 6)), done: [0] });
+    const run = only(history);
+    for (const each of [restored(1, 'a'), cached(2), restored(1, 'a'), restored(3, ''), restored(99, 'a')])
+      history.record(each);
+    expect(run.spared.since(0, run.key)).toEqual({
+      type: 'spared',
+      run: run.key,
+      from: 0,
+      functions: [0, 0, 1, 1, 2, 2, 3, 1],
+    });
+    expect(run.spared.since(3, run.key)).toMatchObject({ from: 3, functions: [3, 1] });
+    expect(run.spared.since(4, run.key)).toBeUndefined();
+    expect([0, 1, 2, 3, 4].map((i) => recordedView(run, i)).map(({ state, node }) => [state, node])).toEqual([
+      ['done', null],
+      ['restored', 'a'],
+      ['cached', null],
+      ['restored', null],
+      ['waiting', null],
+    ]);
+    expect(toRunView(run)).toMatchObject({ done: 4, total: 6 });
+  });
+
+  it('are done as usual when they run here after all', () => {
+    const history = historyOf();
+    history.record(started(chainGraph('d', 2)));
+    history.record(restored(0, 'a'));
+    history.record(told({ type: 'result:recomputing', runId: 'd', dagId: 'd', functionId: 'f0', at: 1002 }));
+    history.record(told(spans('d', [0], { at: 1003 })));
+    expect(recordedView(only(history), 0)).toMatchObject({ state: 'done', attempts: 1, thread: 0 });
   });
 });
 

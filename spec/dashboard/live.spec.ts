@@ -6,6 +6,7 @@ import { Live } from '../../lib/dashboard/live.ts';
 import type { Message } from '../../lib/dashboard/protocol.ts';
 import { spanWidth } from '../../lib/dashboard/protocol.ts';
 import { timestamp } from '../../lib/events/events.ts';
+import type { FeedEvent } from '../../lib/events/feed.ts';
 import { chainGraph, FakeSource, spans, started, told } from './support.ts';
 
 /** A connection whose reader takes in what it was sent when it is told to. */
@@ -52,6 +53,8 @@ class Connection extends EventEmitter {
   }
 }
 
+let lastKey = 0;
+
 function setUp(): {
   source: FakeSource;
   history: History;
@@ -59,8 +62,9 @@ function setUp(): {
   errors: unknown[];
   connect(run?: string, isSlow?: boolean): Connection;
 } {
+  lastKey = 0;
   const source = new FakeSource();
-  const history = new History(() => 'key');
+  const history = new History(() => `key${lastKey++ || ''}`);
   const errors: unknown[] = [];
   const live = new Live(source, history, { version: '1', server: 's' }, (error) => errors.push(error));
   return {
@@ -289,5 +293,44 @@ describe('data that cannot be sent', () => {
     isThere = true;
     await vi.advanceTimersByTimeAsync(1100);
     expect(page.of('trees')).toHaveLength(1);
+  });
+});
+
+describe('the runs of a journal', () => {
+  const ended = (runId: string): FeedEvent[] => [
+    started(chainGraph(runId, 2), 10, 'earlier'),
+    told({ type: 'function:restored', runId, dagId: runId, functionId: 'f0', node: 'a', at: 20 }, 'earlier'),
+    told({ type: 'run:finished', runId, dagId: runId, functions: 2, retries: 0, durationMs: 10, at: 20 }, 'earlier'),
+  ];
+  const runsOf = (connection: Connection): string[] =>
+    connection.of('runs').flatMap(({ runs }) => runs.map((run) => run.runId));
+
+  it('are read when the first page comes, except those that are known, and once', async () => {
+    const { source, history, connect } = setUp();
+    source.journal = [ended('known'), ended('old')];
+    history.record(started(chainGraph('known', 2), 10));
+    await vi.advanceTimersByTimeAsync(1000);
+    expect([...history.runs]).toHaveLength(1);
+    const first = connect();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(runsOf(first)).toEqual(expect.arrayContaining(['known', 'old']));
+    connect();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect([...history.runs].map(({ record }) => record.graph.runId)).toEqual(['known', 'old']);
+  });
+
+  it('are left out, with a warning, when it cannot be read', async () => {
+    const warnings: string[] = [];
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation((text) => void warnings.push(String(text)));
+    const { source, history, connect, errors } = setUp();
+    source.journal = new Error('the disk is away');
+    const page = connect();
+    await vi.advanceTimersByTimeAsync(1000);
+    history.record(started(chainGraph('new', 2)));
+    await vi.advanceTimersByTimeAsync(1000);
+    warn.mockRestore();
+    expect(runsOf(page)).toEqual(['new']);
+    expect(warnings).toEqual(['The dashboard cannot show the runs of the journal: the disk is away']);
+    expect(errors).toEqual([]);
   });
 });

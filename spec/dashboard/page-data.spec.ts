@@ -48,7 +48,7 @@ describe('what is known of a run', () => {
     expect([data.attempts[1], data.begun[1], data.ended[1], data.track[1]]).toEqual([2, 8, 9, 0]);
     expect([...data.countOf]).toEqual([1, 2, 0]);
     expect([...data.timeOf]).toEqual([2, 5, 0]);
-    expect(countStates([0, 1, 2, 3], data.states)).toEqual([2, 0, 2, 0, 0]);
+    expect(countStates([0, 1, 2, 3], data.states)).toEqual([2, 0, 2, 0, 0, 0, 0]);
     expect(data.latest).toBe(9);
   });
 
@@ -60,6 +60,30 @@ describe('what is known of a run', () => {
     expect(data.statesOf(countStates([0, 1, 2, 3], data.states))).toContain(State.skipped);
     expect(data.statesOf(countStates([0, 2, 3], data.states))).not.toContain(State.skipped);
     expect(data.wordFor(State.skipped)).toBe('skipped');
+  });
+
+  it('shows what did not run here as restored, cached or done, unless it runs again', () => {
+    const data = new RunData('k', diamond);
+    data.add({ type: 'spared', run: 'k', from: 0, functions: [0, 1, 1, 2] });
+    data.add({ type: 'spared', run: 'k', from: 2, functions: [2, 0] });
+    expect([...data.states]).toEqual([State.restored, State.cached, State.done, State.waiting]);
+    const totals = countStates([0, 1, 2, 3], data.states);
+    expect(data.statesOf(totals)).toEqual(expect.arrayContaining([State.restored, State.cached]));
+    expect(data.statesOf(countStates([2, 3], data.states))).not.toContain(State.cached);
+    expect([State.restored, State.cached].map((state) => data.wordFor(state))).toEqual(['restored', 'cached']);
+    expect(viewFromData(data, 1)).toMatchObject({ state: 'cached', attempts: 0 });
+    data.add({ type: 'marks', run: 'k', from: 0, marks: [mark('recomputed', 0)] });
+    expect(data.states[0]).toBe(State.waiting);
+    data.add(spans([0, 0, 6, 1, 1, 0]));
+    expect(data.states[0]).toBe(State.done);
+    data.add({ type: 'spared', run: 'k', from: 0, functions: [0, 1] });
+    expect(data.states[0], 'its attempt is newer').toBe(State.done);
+  });
+
+  it('knows when a function without an attempt is one that the run has grown by', () => {
+    const data = new RunData('k', diamond);
+    expect(data.isBeyond({ type: 'spared', run: 'k', from: 0, functions: [3, 1] })).toBe(false);
+    expect(data.isBeyond({ type: 'spared', run: 'k', from: 0, functions: [3, 1, 4, 1] })).toBe(true);
   });
 
   it('lists the longest functions, by state', () => {

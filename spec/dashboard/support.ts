@@ -79,6 +79,8 @@ export class FakeSource implements Source {
   /** Told to whoever comes. */
   underWay: readonly FeedEvent[] = [];
   looks = 0;
+  /** Runs of a journal, or why it cannot be read. */
+  journal: readonly (readonly FeedEvent[])[] | Error = [];
   #subscriptions = 0;
   readonly #waiting = new Set<() => void>();
   readonly feed = {
@@ -116,6 +118,11 @@ export class FakeSource implements Source {
 
   async functionDetail(): Promise<never> {
     throw new Error('not known');
+  }
+
+  async *recorded(isKnown: (runId: string) => boolean): AsyncGenerator<readonly FeedEvent[]> {
+    if (this.journal instanceof Error) throw this.journal;
+    for (const events of this.journal) if (!isKnown(events[0]!.graph!.runId)) yield events;
   }
 
   async trees(): Promise<Record<string, never>> {

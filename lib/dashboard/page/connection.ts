@@ -66,8 +66,7 @@ export function openReport(report: Report, { message, connection }: SourceListen
     watch(run) {
       connection('report');
       for (const one of report.messages) {
-        const isOfRun = one.type === 'attempts' || one.type === 'marks';
-        if (isOfRun ? one.run === run : run === null) message(one);
+        if ('run' in one ? one.run === run : run === null) message(one);
       }
     },
     async graph(run) {

@@ -1,12 +1,17 @@
 /** The state of the displayed run: spans, state of each function, and marks. */
 import type { Growth, RunGraph } from '../../events/run-graph.ts';
-import { type Mark, type Marks, spanWidth, type Spans } from '../protocol.ts';
+import { type Mark, type Marks, spanWidth, type Spans, type Spared, sparedKinds } from '../protocol.ts';
 import { TrackSpans } from './track-spans.ts';
 
-export const State = { waiting: 0, running: 1, done: 2, failed: 3, skipped: 4 } as const;
-export const stateNames = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
+export const State = { waiting: 0, running: 1, done: 2, failed: 3, skipped: 4, restored: 5, cached: 6 } as const;
+export const stateNames = ['waiting', 'running', 'done', 'failed', 'skipped', 'restored', 'cached'] as const;
 /** The states of a run that has ended: no function waits any more. */
-const finalNames: readonly string[] = ['not finished', 'not finished', 'done', 'failed', 'skipped'];
+const finalNames: readonly string[] = ['not finished', 'not finished', ...stateNames.slice(State.done)];
+
+const sparedWidth = 2;
+
+/** Messages about one run. */
+export type OfRun = Spans | Spared | Marks;
 
 export interface Track {
   readonly host: string;
@@ -76,11 +81,12 @@ export class RunData {
     this.#settleMaps();
   }
 
-  /** Whether a row or a mark is about a function that the graph does not have: the run has grown. */
-  isBeyond(message: Spans | Marks): boolean {
+  /** Whether a message is about a function that the graph does not have: the run has grown. */
+  isBeyond(message: OfRun): boolean {
     const size = this.states.length;
     if ('marks' in message) return message.marks.some(({ fn }) => fn >= size);
-    for (let at = 0; at < message.rows.length; at += spanWidth) if (message.rows[at]! >= size) return true;
+    const [rows, width] = 'rows' in message ? [message.rows, spanWidth] : [message.functions, sparedWidth];
+    for (let at = 0; at < rows.length; at += width) if (rows[at]! >= size) return true;
     return false;
   }
 
@@ -126,6 +132,25 @@ export class RunData {
     this.version++;
   }
 
+  /** Takes a message about the run. */
+  add(message: OfRun): void {
+    if (message.type === 'attempts') this.addSpans(message);
+    else if (message.type === 'spared') this.addSpared(message);
+    else this.addMarks(message);
+  }
+
+  /** What has run here as well keeps the state that its attempts and marks say. */
+  addSpared({ functions }: Spared): void {
+    if (this.#isStale) this.#forget();
+    for (let at = 0; at + sparedWidth <= functions.length; at += sparedWidth) {
+      const fn = functions[at]!;
+      if (this.states[fn] === State.waiting && this.attempts[fn] === 0)
+        this.states[fn] = State[sparedKinds[functions[at + 1]!]!];
+    }
+    this.#settleMaps();
+    this.version++;
+  }
+
   addMarks({ from, marks }: Marks): void {
     if (this.#isStale) this.#forget();
     if (from < this.#marked) this.marks.length = 0;
@@ -147,10 +172,7 @@ export class RunData {
   statesOf(counts: readonly number[]): number[] {
     return [...stateNames.keys()].filter(
       (state) =>
-        counts[state]! > 0 ||
-        state === State.done ||
-        state === State.failed ||
-        (!this.isOver && state !== State.skipped),
+        counts[state]! > 0 || state === State.done || state === State.failed || (!this.isOver && state < State.skipped),
     );
   }
 
@@ -266,6 +288,9 @@ export class RunData {
   }
 }
 
+/** The states of what is done, in the order in which a box that holds several shows them. */
+export const doneStates = [State.done, State.restored, State.cached] as const;
+
 /**
  * The state of several functions together.
  *
@@ -274,8 +299,9 @@ export class RunData {
 export function combinedState(counts: readonly number[], isOver: boolean): number {
   if (counts[State.failed]! > 0) return State.failed;
   if (counts[State.running]! > 0) return State.running;
-  if (counts[State.waiting] === 0) return counts[State.done] === 0 ? State.skipped : State.done;
-  return counts[State.done]! > 0 && !isOver ? State.running : State.waiting;
+  const done = doneStates.find((state) => counts[state]! > 0);
+  if (counts[State.waiting] === 0) return done ?? State.skipped;
+  return done !== undefined && !isOver ? State.running : State.waiting;
 }
 
 function longer<Column extends Uint8Array | Uint16Array | Int32Array | Float64Array>(

@@ -1,10 +1,10 @@
 /** The state of the page, built from messages. Views read it and redraw when it reports a change. */
 import type { RunGraph } from '../../events/run-graph.ts';
 import type { TreeNode } from '../../workers/supervision/child.ts';
-import type { Hello, Marks, Message, NodeView, Runs, RunView, Spans } from '../protocol.ts';
+import type { Hello, Message, NodeView, Runs, RunView } from '../protocol.ts';
 import { NodeHistory } from './history.ts';
 import { RateMeter } from './rate.ts';
-import { type Live, RunData } from './run-data.ts';
+import { type Live, type OfRun, RunData } from './run-data.ts';
 
 /** `'report'`: a report has no connection. */
 export type ConnectionState = 'connecting' | 'live' | 'lost' | 'report';
@@ -39,7 +39,7 @@ export class Store {
   #clockOffset = -Infinity;
   readonly #hooks: StoreHooks;
   /** Messages of the displayed run that arrived before its graph. */
-  #early: (Spans | Marks)[] = [];
+  #early: OfRun[] = [];
   /** The run has more functions than the graph here: a newer one was asked for. */
   #isGrowing = false;
   /** The run the reader has selected; null: always the newest. */
@@ -83,6 +83,7 @@ export class Store {
         this.trees = message.trees;
         break;
       case 'attempts':
+      case 'spared':
       case 'marks':
         if (message.run !== this.key) return;
         this.#takeRows(message);
@@ -102,15 +103,14 @@ export class Store {
     this.#show(key);
   }
 
-  /** Rows and marks of the displayed run. They wait for its graph, also when the run has grown since. */
-  #takeRows(message: Spans | Marks): void {
+  /** What is about the displayed run. It waits for its graph, also when the run has grown since. */
+  #takeRows(message: OfRun): void {
     const { data } = this;
     if (data === undefined || this.#isGrowing) return void this.#early.push(message);
     if (data.isBeyond(message)) {
       this.#early.push(message);
       this.#askForGrowth();
-    } else if (message.type === 'attempts') data.addSpans(message);
-    else data.addMarks(message);
+    } else data.add(message);
   }
 
   #askForGrowth(): void {

@@ -13,6 +13,8 @@ const headings: readonly (readonly [state: number, heading: string])[] = [
   [State.done, 'Took longest'],
   [State.waiting, 'Waiting'],
   [State.skipped, 'Skipped'],
+  [State.restored, 'Done by an earlier process'],
+  [State.cached, 'From the cache'],
 ];
 
 export interface FunctionListProps {

@@ -99,14 +99,19 @@ function waitSection({ explain }: FunctionView): VNode | false {
 }
 
 /** @param now ms from the run's start; undefined when the run is over */
-function attemptFacts({ attempts, node, thread, begun, ended }: FunctionView, now: number | undefined): VNode[] {
+function attemptFacts({ attempts, state, node, thread, begun, ended }: FunctionView, now: number | undefined): VNode[] {
   const place = node !== null && thread !== null ? `${node}, thread ${thread}` : (node ?? '–');
   return [
-    fact('Attempts', attempts === 0 ? 'none has ended' : String(attempts)),
+    fact('Attempts', attempts === 0 ? withoutAttempt(state) : String(attempts)),
     fact('Node', place),
     fact('Began', begun === null ? '–' : `${formatDuration(begun)} after the start`),
     fact('Time', timeText(begun, ended, now)),
   ];
+}
+
+function withoutAttempt(state: FunctionView['state']): string {
+  if (state === 'restored') return 'none here: it was done by an earlier process';
+  return state === 'cached' ? 'none: its result comes from the cache' : 'none has ended';
 }
 
 function timeText(begun: number | null, ended: number | null, now: number | undefined): string {

@@ -16,7 +16,7 @@ import {
 } from '../grouping.ts';
 import { html } from '../html.ts';
 import { buttonWidth, hasCounts, layoutPicture, lettersIn, pathThrough, type PlacedBox } from '../layout.ts';
-import { combinedState, type RunData, State, stateNames } from '../run-data.ts';
+import { combinedState, doneStates, type RunData, State, stateNames } from '../run-data.ts';
 import { currentTheme } from '../theme.ts';
 import { usePanZoom } from './pan-zoom.ts';
 import type { PageProps } from './props.ts';
@@ -222,7 +222,7 @@ function barsOf(
   width: number,
 ): { readonly from: number; readonly wide: number; readonly name: string }[] {
   let from = 0;
-  return [State.done, State.failed, State.skipped, State.running, State.waiting].flatMap((state) => {
+  return [...doneStates, State.failed, State.skipped, State.running, State.waiting].flatMap((state) => {
     const wide = (counts[state]! / total) * width;
     const bar = { from, wide, name: stateNames[state]! };
     from += wide;

@@ -9,6 +9,8 @@ const paths = [
   'M1.5 5.2 L4 7.8 L8.6 2.4',
   'M2 2 L8 8 M8 2 L2 8',
   'M1.5 5 H3.5 M6.5 5 H8.5',
+  'M1.5 3.9 L4 6.5 L8.6 1.1 M1.5 9 H8.5',
+  'M2 2.5 H8 M2 5 H8 M2 7.5 H8',
 ];
 
 export interface StateGlyphProps {
