@@ -5,7 +5,7 @@ import { packageVersion } from '../core/package-files.ts';
 import { strategyNames } from '../scheduling/allocation/allocator.ts';
 import { doubtPolicies, failurePolicies, formats, logModes, runStates } from './flags/choices.ts';
 import { defaultCacheDir, type HandoffFlags } from './flags/flags.ts';
-import type { JournalFlags, ResumeFlags, RunsFlags, SubmitFlags } from './commands/journal.ts';
+import type { JournalFlags, ResumeFlags, RunsFlags, ShowFlags, SubmitFlags } from './commands/journal.ts';
 import type { CacheFlags } from './commands/cache.ts';
 import type { ClusterNodesFlags } from './cluster.ts';
 import { completionScript, shells } from './commands/completion.ts';
@@ -172,6 +172,7 @@ export function createProgram(done: (code: number) => void): Command {
     .addOption(optionFlag('--port <port>', page.port))
     .addOption(optionFlag('--host <host>', page.host))
     .addOption(optionFlag('--token-file <file>', page.token, { isFile: true }))
+    .addOption(journal)
     .option('--json', 'print { url } as a line of JSON when ready')
     .action(async (flags: DashboardCommandFlags) =>
       done(await (await import('./commands/dashboard.ts')).dashboard(flags)),
@@ -191,7 +192,8 @@ export function createProgram(done: (code: number) => void): Command {
     .action(async (flags: RunsFlags) => done(await (await import('./commands/journal.ts')).listRuns(flags)));
   withConfig(program.command('show').description('show a run of a journal').argument('<run>'))
     .option('--json', 'print the run with its DAG as JSON')
-    .action(async (runId: string, flags: JournalFlags) =>
+    .option('--report <file>', 'write a report of the run as one HTML file')
+    .action(async (runId: string, flags: ShowFlags) =>
       done(await (await import('./commands/journal.ts')).showRun(runId, flags)),
     );
   withConfig(

@@ -8,12 +8,14 @@ import { readConfig } from '../../runtime/options/config.ts';
 import type { Journal, RunState, RunSummaryRow } from '../../journal/journal.ts';
 import { decodeChunk } from '../../journal/codec.ts';
 import { replay, type RunHistory } from '../../journal/replay.ts';
+import { recordedEvents } from '../../runtime/durable/recorded-events.ts';
 import { unfinished } from '../../runtime/durable/recorded-run.ts';
 import { type JournalOptions, resolveJournal } from '../../runtime/options/journal-options.ts';
 import { runStates } from '../flags/choices.ts';
 import { describeError, ExitCode, exitCodeOf, UsageError } from '../exit.ts';
 import { type HandoffFlags, journalOf } from '../flags/flags.ts';
 import { loadDag } from '../load.ts';
+import { OutputFile } from '../output/output-file.ts';
 import { toJson, toNumber, toTable, toText } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { printResults } from '../output/results.ts';
@@ -24,6 +26,10 @@ export interface JournalFlags {
   readonly journal?: string;
   readonly config?: string;
   readonly json?: boolean;
+}
+
+export interface ShowFlags extends JournalFlags {
+  readonly report?: string;
 }
 
 export interface RunsFlags extends JournalFlags {
@@ -60,9 +66,23 @@ export function listRuns(flags: RunsFlags): Promise<number> {
 }
 
 /** Shows one run of a journal: its state, its error, and the functions that have not finished. */
-export function showRun(runId: string, flags: JournalFlags): Promise<number> {
+export async function showRun(runId: string, flags: ShowFlags): Promise<number> {
+  const file = flags.report === undefined ? undefined : new OutputFile('--report', flags.report);
+  try {
+    return await showInto(file, runId, flags);
+  } finally {
+    file?.close();
+  }
+}
+
+/** @param file gets the report of the run */
+function showInto(file: OutputFile | undefined, runId: string, flags: ShowFlags): Promise<number> {
   return withJournal(flags, async (journal) => {
     const row = await find(journal, runId);
+    if (file !== undefined) {
+      const { reportOf } = await import('../../dashboard/report.ts');
+      await file.write(reportOf(await recordedEvents(journal, row)));
+    }
     const history = await historyOf(journal, runId);
     const { dag } = history.submitted;
     const lists = await unfinished(journal, runId, history);

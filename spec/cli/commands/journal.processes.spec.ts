@@ -84,6 +84,64 @@ describe('handoff resume', () => {
   });
 });
 
+describe('handoff resume', () => {
+  it.each([[[]], [['--json']]])('prints results by the names of outputs, as run does (%j)', async (flags) => {
+    const ran = await cli('run', fixture('pipeline.ts'), '--no-progress', ...flags);
+    await cli('submit', fixture('pipeline.ts'), ...journal, '--run-id', 'r');
+    const resumed = await cli('resume', 'r', ...journal, ...flags);
+    expect(resumed.code).toBe(0);
+    const shown = ({ stdout }: { readonly stdout: string }): unknown =>
+      flags.length === 0 ? stdout : JSON.parse(stdout).results;
+    expect(shown(resumed)).toEqual(shown(ran));
+    expect(Object.keys(JSON.parse((await cli('resume', 'r', ...journal, '--json')).stdout).results)).toEqual([
+      'sum',
+      'map',
+    ]);
+  });
+
+  it('prints by id what the run was to give beside its outputs', async () => {
+    const file = [fixture('pipeline.ts'), '--no-progress', ...journal, '--run-id', 'r', '--collect', 'all'];
+    const ran = await cli('run', ...file);
+    expect(ran.stdout).toContain('add#1: ');
+    expect(await cli('resume', 'r', ...journal)).toMatchObject({ code: 0, stdout: ran.stdout });
+  });
+
+  it('names a run that does not exist', async () => {
+    await cli('submit', fixture('pipeline.ts'), ...journal);
+    expect(await cli('resume', 'x', ...journal)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('no run "x"'),
+    });
+  });
+});
+
+describe('handoff show --report', () => {
+  it('writes a report of a run that only the journal has', async () => {
+    writeFileSync(gate, '');
+    expect(await cli(...run('--run-id', 'r'))).toMatchObject({ code: 0 });
+    const file = join(folder, 'run.html');
+    expect(await cli('show', 'r', ...journal, '--report', file)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^r +waiting +finished +2 of 2 /m),
+    });
+    const html = readFileSync(file, 'utf8');
+    expect(html).toContain('"runId":"r"');
+    expect(html).toMatch(/"id":"first",.*"state":"restored"/);
+  });
+
+  it('writes nothing for a run that does not exist, and refuses a file that cannot be written', async () => {
+    await cli('submit', fixture('durable.ts'), marks, gate, ...journal, '--run-id', 'r');
+    const file = join(folder, 'run.html');
+    expect(await cli('show', 'x', ...journal, '--report', file)).toMatchObject({ code: 2 });
+    expect(existsSync(file)).toBe(false);
+    expect(await cli('show', 'r', ...journal, '--report', folder)).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining(`--report: ${folder} cannot be written`),
+    });
+  });
+});
+
 describe('wrong usage', () => {
   it.each([
     [['runs'], '--journal DIR is missing'],
