@@ -365,8 +365,10 @@ function validateHolding(run: Run): void {
   for (const i of holding) {
     const span = spanOfOwner(run, i);
     const isRisked = span === undefined ? run.remote.has(i) && needOf(run, i) !== Need.nothing : span.holding > 0;
-    // A map may wait for the graph of one element, and hold what the others were made from.
-    const hasRead = status[i] === Status.done || (status[i] === Status.open && span?.isReading === false);
+    // A map may wait for the graph of one element, or be given up because one cannot be made again, and hold what the
+    // others were made from.
+    const isOwner = status[i] === Status.open || status[i] === Status.unreachable;
+    const hasRead = status[i] === Status.done || (isOwner && span?.isReading === false);
     expect(hasRead && isRisked, () => `${label(run, i)} holds its inputs, with status ${status[i]}`);
   }
   for (let i = 0; i < run.plan.size; i++) {
