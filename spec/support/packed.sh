@@ -19,7 +19,7 @@ const files = readdirSync('node_modules', { recursive: true, withFileTypes: true
 const bytes = files.reduce((sum, { parentPath, name }) => sum + statSync(`${parentPath}/${name}`).size, 0);
 const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
 const is = { tarballKB: statSync(process.argv[2]).size / 1e3, installedMB: bytes / 1e6, packages: Object.keys(packages).filter((path) => path !== '' && existsSync(path)).length };
-const most = { tarballKB: 1500, installedMB: 11, packages: 35 };
+const most = { tarballKB: 1600, installedMB: 11, packages: 35 };
 console.log(Object.entries(is).map(([name, value]) => `${name}: ${Math.round(value * 10) / 10} of ${most[name]}`).join(', '));
 if (Object.keys(most).some((name) => is[name] > most[name])) throw new Error('The package is larger than its budget.');
 JS
