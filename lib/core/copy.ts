@@ -17,6 +17,40 @@ export function copyOf<Value>(value: Value, isKept?: (value: object) => boolean)
   return isPrimitive(value) ? value : (copyObject(value, isKept) as Value);
 }
 
+/**
+ * What structured clone gives for a list or a plain object of primitive values, at a fraction of its cost; undefined
+ * for any other value.
+ */
+export function flatCopyOf(value: object): object | undefined {
+  const proto: unknown = Object.getPrototypeOf(value);
+  if (Array.isArray(value)) {
+    if (proto !== Array.prototype) return undefined;
+    for (let i = 0; i < value.length; i++)
+      if (!isSendablePrimitive(value[i]) || (value[i] === undefined && !(i in value))) return undefined;
+    return Object.keys(value).length === value.length ? value.slice() : undefined; // it has no further properties
+  }
+  if (proto !== Object.prototype) return undefined;
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    const item = (value as Record<string, unknown>)[key];
+    if (!isSendablePrimitive(item) || key === '__proto__') return undefined;
+    copy[key] = item;
+  }
+  return copy;
+}
+
+function isSendablePrimitive(value: unknown): boolean {
+  switch (typeof value) {
+    case 'object':
+      return value === null;
+    case 'function':
+    case 'symbol':
+      return false;
+    default:
+      return true;
+  }
+}
+
 export function isPrimitive(value: unknown): boolean {
   return typeof value !== 'object' || value === null;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { copyOf, isStillCopy } from '../../lib/core/copy.ts';
+import { copyOf, flatCopyOf, isStillCopy } from '../../lib/core/copy.ts';
 import { eachItem } from '../../lib/core/items.ts';
 
 const value = fc.anything({
@@ -145,5 +145,60 @@ describe('the items of a list', () => {
     eachItem(counted, (item) => visited.push(item));
     expect(visited).toEqual([0, 'last']);
     expect(reads).toBeLessThan(2000);
+  });
+});
+
+describe('a flat copy', () => {
+  const object = fc.oneof(
+    value.filter((each) => typeof each === 'object' && each !== null),
+    fc.array(fc.oneof(fc.string(), fc.double(), fc.constant(undefined))),
+    fc.dictionary(fc.string(), fc.oneof(fc.string(), fc.double(), fc.constant(null))),
+  );
+
+  it('is what structured clone gives, or there is none', () => {
+    fc.assert(
+      fc.property(object, (original) => {
+        const copy = flatCopyOf(original as object);
+        if (copy === undefined) return;
+        expect(copy).toStrictEqual(structuredClone(original));
+        expect(copy).not.toBe(original);
+      }),
+    );
+  });
+
+  it.each<[string, object]>([
+    ['an empty list', []],
+    ['texts, numbers and what is nothing', ['a', 1, -0, Number.NaN, 7n, true, null, undefined]],
+    ['an empty object', {}],
+    ['fields that are primitive', { a: 1, b: 'x', c: null, d: undefined }],
+  ])('exists of %s', (_, original) => {
+    const copy = flatCopyOf(original);
+    expect(copy).toStrictEqual(structuredClone(original));
+    expect(copy).not.toBe(original);
+  });
+
+  it.each<[string, object]>([
+    ['a list with a list in it', [[]]],
+    ['an object with an object in it', { a: {} }],
+    ['a list with a hole', new Array(2)],
+    ['a list with a hole and a further property', Object.assign(new Array(1), { x: 1 })],
+    ['a list with a further property', Object.assign([1], { x: 1 })],
+    ['a list of a class of its own', Object.setPrototypeOf([], Object.create(Array.prototype) as object) as object],
+    [
+      'an instance of a class',
+      new (class Own {
+        field = 1;
+      })(),
+    ],
+    ['an object without a prototype', Object.create(null) as object],
+    ['what cannot be sent', { call: () => 1 }],
+    ['a list of what cannot be sent', [Symbol('s')]],
+    ['an object with the key __proto__', JSON.parse('{"__proto__":1}') as object],
+    ['a date', new Date()],
+    ['a view', new Uint8Array(1)],
+  ])('does not exist of %s', (_, original) => expect(flatCopyOf(original)).toBeUndefined());
+
+  it('leaves out symbols, as structured clone does', () => {
+    expect(Object.getOwnPropertySymbols(flatCopyOf({ a: 1, [Symbol('s')]: 2 })!)).toEqual([]);
   });
 });

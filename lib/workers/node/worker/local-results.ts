@@ -2,6 +2,7 @@
  * Results that functions of a batch may take: those of the same batch by index, then imports from other threads by
  * place.
  */
+import { flatCopyOf } from '../../../core/copy.ts';
 import { decode } from '../../store/encode.ts';
 import { cloneView, Payload } from '../../store/payload.ts';
 
@@ -76,11 +77,17 @@ export class LocalResults {
   /** A copy for a function that takes it, as if it came from another thread. Requires `has`. */
   take(index: number): unknown {
     const value = this.get(index);
-    if (!(value instanceof Payload)) return copyOf(value);
+    if (!(value instanceof Payload)) return takenFrom(value);
     const decoded = decode(value.data);
     // The bytes of a small Buffer are not shared memory; they belong to the payload.
     return ArrayBuffer.isView(decoded) && decoded.buffer instanceof ArrayBuffer ? cloneView(decoded) : decoded;
   }
+}
+
+/** A copy of a value that can be sent. */
+function takenFrom(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  return flatCopyOf(value) ?? copyOf(value);
 }
 
 /** A copy, as another thread would receive it. */
