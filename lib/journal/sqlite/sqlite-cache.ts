@@ -148,7 +148,7 @@ export class SqliteCache implements CacheStore {
       if (row === undefined) return undefined;
       const blob = row['blob'] as string | null;
       const bytes = blob === null ? withoutChecksum(row['bytes'] as Uint8Array) : await this.#blobs.get(blob);
-      if (bytes === undefined) this.#forget(key, blob);
+      if (bytes === undefined) await this.#forget(key, blob);
       return bytes;
     } catch (error) {
       throw this.#failed('read', error);
@@ -250,12 +250,13 @@ export class SqliteCache implements CacheStore {
   }
 
   /** Deletes a result whose bytes cannot be read, and all others with the same bytes. */
-  #forget(key: string, blob: string | null): void {
+  async #forget(key: string, blob: string | null): Promise<void> {
     this.#write(() => {
       if (blob === null) this.#statements.run('DELETE FROM results WHERE key = ?', key);
       else this.#statements.run('DELETE FROM results WHERE blob = ?', blob);
     });
-    if (blob !== null) void this.#blobs.delete(blob).catch(() => {});
+    // Awaited, so that the caller may put the result again.
+    if (blob !== null) await this.#blobs.delete(blob).catch(() => {});
   }
 
   /** Lookups of one turn of the event loop share a transaction, which costs as much as several of them. */
