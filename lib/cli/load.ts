@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { type ExpressionStatement, parse, type Pattern } from 'acorn';
 import { isCall } from '../dag/call.ts';
 import { Dag, type DagJson } from '../dag/dag.ts';
+import { checkOutputs } from '../dag/expansion-answer.ts';
 import { HandoffError } from '../core/errors.ts';
 import { show } from '../core/show.ts';
 import { ValueDag } from '../dag/value-dag.ts';
@@ -130,5 +131,7 @@ function adopt(given: unknown, what: string): LoadedDag {
 
 function rebuilt(json: DagJson): Dag {
   const { id, outputs, functions } = json;
-  return outputs === undefined ? Dag.fromJSON(json) : new ValueDag(id, outputs, functions);
+  if (outputs === undefined) return Dag.fromJSON(json);
+  checkOutputs({ dag: json, outputs });
+  return new ValueDag(id, outputs, functions);
 }

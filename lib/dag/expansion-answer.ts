@@ -26,6 +26,9 @@ export function graphOf(value: unknown): GraphAnswer | undefined {
   }
 }
 
+// In bytes: 8 for each value, and 1 for each character.
+const maxPlainSize = 4096;
+const plainTypes = new Set(['string', 'number', 'boolean']);
 const basicFields = new Set(['id', 'code', 'args', 'extraArgs']);
 
 /**
@@ -33,20 +36,16 @@ const basicFields = new Set(['id', 'code', 'args', 'extraArgs']);
  * looked at.
  */
 export function isPlainGraph({ dag: { functions } }: GraphAnswer): boolean {
-  if (functions.length > 16) return false;
+  let left = maxPlainSize;
+  const isPlain = (value: unknown): boolean => {
+    left -= typeof value === 'string' ? 8 + value.length : 8;
+    return left >= 0 && (value === null || plainTypes.has(typeof value));
+  };
   return functions.every((spec) => {
     for (const field in spec) if (!basicFields.has(field)) return false;
     const { id, code, args = none, extraArgs = none } = spec;
-    return isShort(id) && code !== null && 'module' in code && args.every(isShort) && extraArgs.every(isShortPrimitive);
+    return isPlain(id) && code !== null && 'module' in code && args.every(isPlain) && extraArgs.every(isPlain);
   });
-}
-
-function isShort(value: unknown): boolean {
-  return typeof value === 'string' && value.length < 1000;
-}
-
-function isShortPrimitive(value: unknown): boolean {
-  return value === null || typeof value === 'number' || typeof value === 'boolean' || isShort(value);
 }
 
 /** Checks the outputs of a graph that came from a thread. @throws `INVALID_FUNCTION` when they are malformed */

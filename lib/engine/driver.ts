@@ -422,7 +422,6 @@ export class Driver {
       return;
     }
     this.#handle(happenings);
-    for (let next = this.#later.shift(); next !== undefined; next = this.#later.shift()) this.#handle([next]);
     if (this.#draining) return;
     this.#draining = true;
     let next = 0;
@@ -452,7 +451,13 @@ export class Driver {
     for (const link of this.#nodesHere.values()) link.reportFrom?.(end - lead);
   }
 
+  /** Handles these, and what arrives while the scheduler does. */
   #handle(happenings: readonly Happening[]): void {
+    this.#handleOnce(happenings);
+    for (let next = this.#later.shift(); next !== undefined; next = this.#later.shift()) this.#handleOnce([next]);
+  }
+
+  #handleOnce(happenings: readonly Happening[]): void {
     this.state.observed = this.#observer.watching;
     this.#handling = true;
     try {

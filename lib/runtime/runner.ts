@@ -360,7 +360,11 @@ export class Runner {
   }
 
   #compile(dag: Dag, ignorePlacement: boolean): CompiledDag {
-    const plan = this.#templates.compile(dag, ignorePlacement);
+    return this.#refuseImpossible(this.#templates.compile(dag, ignorePlacement), ignorePlacement);
+  }
+
+  /** @throws `NODE_DOWN` without a node; `ALLOCATION_ERROR` and others for functions that can never run */
+  #refuseImpossible(plan: CompiledDag, ignorePlacement: boolean): CompiledDag {
     const nodes = this.capabilities(ignorePlacement, () => true);
     if (Object.keys(nodes).length === 0)
       throw new HandoffError(
@@ -386,7 +390,9 @@ export class Runner {
 
   #compileGraph(graph: DagJson, hereOnly: boolean, isRecorded: boolean): CompiledAnswer | Promise<CompiledAnswer> {
     const { modules, hosts, hashesOf } = this.#parts;
-    const plan = this.#templates.planOf(graph) ?? this.#compile(Dag.fromJSON(graph), hereOnly);
+    const known = this.#templates.planOf(graph);
+    const plan =
+      known === undefined ? this.#compile(Dag.fromJSON(graph), hereOnly) : this.#refuseImpossible(known, hereOnly);
     if (plan.others.length > 0) throw othersInAnswer(plan);
     const code = modules.resolve(plan, () => this.#inspector(), never);
     const hashes = isRecorded ? hashesOf(plan) : {};

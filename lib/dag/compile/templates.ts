@@ -3,6 +3,7 @@
  * made for each request, and a graph that functions answer with again and again, are compiled once; after that only the
  * values differ.
  */
+import { isId } from '../../core/values.ts';
 import { type Dag, type DagJson, partsOf } from '../dag.ts';
 import { compile } from './compile.ts';
 import type { CompiledDag } from './compiled-dag.ts';
@@ -12,6 +13,7 @@ import { type Entry, none } from './entry.ts';
 const maxFunctions = 64;
 // Programs make few shapes, or a new one each time.
 const maxTemplates = 500;
+const maxCodes = 5000;
 
 type Basic = Pick<Entry, 'id' | 'args' | 'code'>;
 
@@ -49,7 +51,7 @@ export class Templates {
    * same shape was, and its values have travelled.
    */
   planOf({ id, functions }: DagJson): CompiledDag | undefined {
-    if (typeof id !== 'string' || !Array.isArray(functions) || !functions.every(isBasic)) return undefined;
+    if (!isId(id) || !Array.isArray(functions) || !functions.every(isBasic)) return undefined;
     const known = this.#plans.get(this.#shapeOf(functions) ?? '');
     if (known === undefined) return undefined;
     const entries = known.entries.map(({ id: own, args, code, traits }, i): Entry => {
@@ -82,9 +84,11 @@ export class Templates {
   }
 
   #keep(shape: string, plan: CompiledDag): void {
-    if (this.#plans.size >= maxTemplates) {
+    if (this.#plans.size >= maxTemplates || this.#codeCount >= maxCodes) {
       this.#plans.clear();
       this.#codes.clear();
+      this.#codeCount = 0;
+      return; // its shape names codes by the numbers that they had
     }
     // Values of the DAG, which may be large, are not part of what is kept.
     const entries = plan.entries.map(({ id, args, code, traits }): Entry => ({

@@ -33,8 +33,8 @@ export async function* recordedRuns(
   let functions = 0;
   for (const row of await journal.list({ limit: maxRuns })) {
     if (!hasEnded(row.state) || isKnown(row.runId)) continue;
+    if (functions + row.functions > maxFunctions) continue;
     functions += row.functions;
-    if (functions > maxFunctions) return;
     const events = await recordedEvents(journal, row).catch(() => undefined);
     if (events !== undefined) yield events;
     await new Promise(setImmediate); // other work goes first

@@ -35,6 +35,7 @@ export class ActorProcess {
   #reportedError: ErrorWire | undefined;
   #stopping: Promise<void> | undefined;
   #killed = false;
+  #isReady = false;
   #importLimit: LongTimeout | undefined;
 
   /** @param start what the thread receives, without its port */
@@ -170,7 +171,10 @@ export class ActorProcess {
 
   #receive(message: FromActor): void {
     if (message.type === 'imported') return this.#importLimit?.clear();
-    if (message.type === 'ready') return this.#started.resolve();
+    if (message.type === 'ready') {
+      this.#isReady = true;
+      return this.#started.resolve();
+    }
     this.#reportedError = message.error;
     if (message.type !== 'failed') return;
     this.#started.reject(fromErrorWire(message.error));
@@ -193,8 +197,8 @@ export class ActorProcess {
     if (cause !== undefined) return crashed('uncaught', `ended with an uncaught error: ${messageOf(cause)}`);
     if (this.#killed) return crashed('killed', 'was ended');
     if (exitCode === 0) return { reason: 'normal' };
-    // By this code Node says so.
-    if (exitCode === 13)
+    // By this code Node says so, and later only the actor itself.
+    if (exitCode === 13 && !this.#isReady)
       return crashed(
         'exit',
         'waits for something that never happens, while its module is imported or its instance made',

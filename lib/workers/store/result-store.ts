@@ -55,8 +55,6 @@ export class ResultStore {
   #finishedBytes = 0;
   /** The ids of runs whose results are no longer here, oldest first. */
   readonly #forgotten = new Set<string>();
-  /** Those of them that have ended, so that nothing of them is to come. */
-  readonly #released = new Set<string>();
   readonly #retention: Required<Retention>;
   readonly #onForget: (runId: string) => void;
 
@@ -142,7 +140,6 @@ export class ResultStore {
     const older = this.#newest.get(dagId);
     this.#runs.set(runId, entry);
     this.#forgotten.delete(runId);
-    this.#released.delete(runId);
     this.#newest.set(dagId, entry);
     this.#listen(older);
     this.#listen(entry);
@@ -156,7 +153,7 @@ export class ResultStore {
   close(runId: string, retained: boolean): void {
     const entry = this.#runs.get(runId);
     if (entry === undefined) return;
-    if (!retained) return this.#release(entry);
+    if (!retained) return this.#drop(entry);
     entry.bytes = heldBytes(entry.results);
     this.#finished.add(entry);
     this.#finishedResults += entry.results.index.size;
@@ -169,7 +166,7 @@ export class ResultStore {
         (this.#finishedResults <= results || oldest === entry)
       )
         break;
-      this.#release(oldest);
+      this.#drop(oldest);
     }
   }
 
@@ -233,21 +230,18 @@ export class ResultStore {
     return entry === undefined ? { dagId: name } : { runId: entry.runId, dagId: entry.dagId };
   }
 
-  /** Whether the run of this id has ended, and no longer holds the result of this function, or never had one. */
+  /** Whether the run of this id has ended, and does not hold the result of this function of it. */
   #isReleased(name: string, id: string): boolean {
     const entry = this.#runs.get(name);
-    if (entry === undefined) return this.#released.has(name) && !this.#newest.has(name);
+    if (entry === undefined) return false; // a value of this name may be stored, or the run go on, here or elsewhere
     const i = entry.results.index.indexOf(id);
     return this.#finished.has(entry) && i >= 0 && !entry.results.exists(i);
   }
 
   /** Drops the results of a run that has ended. */
-  #release(entry: Entry): void {
-    const { runId } = entry;
+  #drop(entry: Entry): void {
     this.#forget(entry);
-    this.#released.add(runId);
-    if (this.#released.size > maxForgotten) this.#released.delete(this.#released.values().next().value!);
-    this.#onForget(runId);
+    this.#onForget(entry.runId);
   }
 
   #forget(entry: Entry): void {
