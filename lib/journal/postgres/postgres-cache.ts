@@ -34,6 +34,7 @@ export interface PostgresCacheParts {
 
 interface FoundRow {
   readonly key: string;
+  /** As `toText` writes it. */
   readonly identity: string;
   readonly is_truthy: boolean;
   readonly age: number;
@@ -87,7 +88,7 @@ export class PostgresCache implements CacheStore {
     const { schema, blobs } = this.#parts;
     const [row] = await this.#read<{ readonly hash: string | null; readonly bytes: Buffer | null }>(
       `SELECT hash, bytes FROM ${schema}.cache WHERE key = $1 AND identity = $2`,
-      [key, identity],
+      [key, toText(identity)],
     );
     if (row === undefined) return undefined;
     const bytes = row.hash === null ? withoutChecksum(row.bytes!) : await blobs.get(row.hash);
@@ -118,7 +119,7 @@ export class PostgresCache implements CacheStore {
   #toFound({ key, identity, is_truthy: isTruthy, age, unused, bytes }: FoundRow): CachedResult {
     if (unused > useGrainMs) this.#used.add(key);
     const inline = bytes === null ? undefined : withoutChecksum(bytes);
-    return { key, identity, isTruthy, storedAt: wallClock() - age, bytes: inline };
+    return { key, identity: fromText(identity), isTruthy, storedAt: wallClock() - age, bytes: inline };
   }
 
   async #insert(client: ClientBase, results: readonly ResultToCache[]): Promise<void> {
@@ -144,7 +145,7 @@ export class PostgresCache implements CacheStore {
        SELECT DISTINCT hash FROM replaced`,
       [
         results.map(({ key }) => key),
-        results.map(({ identity }) => identity),
+        results.map(({ identity }) => toText(identity)),
         results.map(({ isTruthy }) => isTruthy),
         results.map(({ bytes }) => bytes.length + rowBytes),
         hashes,
@@ -225,4 +226,13 @@ export class PostgresCache implements CacheStore {
   #write<Value>(work: (client: ClientBase) => Promise<Value>): Promise<Value> {
     return this.#parts.database.attemptOnce('written', work);
   }
+}
+
+/** An identity may hold characters that the database refuses or changes, such as NUL: a short value is its own text. */
+function toText(identity: string): string {
+  return JSON.stringify(identity);
+}
+
+function fromText(text: string): string {
+  return JSON.parse(text) as string;
 }
