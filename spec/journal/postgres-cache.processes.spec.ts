@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto';
 import { Client } from 'pg';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CacheStore } from '../../lib/journal/cache-store.ts';
+import { Blobs } from '../../lib/journal/postgres/blobs.ts';
+import { Database } from '../../lib/journal/postgres/database.ts';
+import { PostgresCache } from '../../lib/journal/postgres/postgres-cache.ts';
 import { PostgresJournal } from '../../lib/journal/postgres/postgres-journal.ts';
 import { errorOf } from '../support/handoff.ts';
 import { LossyProxy } from '../support/postgres/lossy-proxy.ts';
@@ -11,7 +14,7 @@ import { describeCache, largeBytes, result } from './cache-contract.ts';
 
 let url = '';
 let schema = '';
-const journals: PostgresJournal[] = [];
+const journals: Pick<PostgresJournal, 'close'>[] = [];
 
 /** A process of its own, as far as the database sees. */
 async function open(maxBytes = 2 ** 30, at = url): Promise<CacheStore> {
@@ -23,6 +26,23 @@ async function openJournal(at = url): Promise<PostgresJournal> {
   const journal = await PostgresJournal.open({ url: at, schema, lease: 60_000, retryTimeout: 60_000, retain });
   journals.push(journal);
   return journal;
+}
+
+/** A process in which something happens once, around its first reading of large bytes. */
+async function openReading(reading: (read: () => Promise<void>) => Promise<void>): Promise<CacheStore> {
+  await openJournal();
+  const retain = { runs: 0, ms: Infinity };
+  const database = await Database.create({ url, schema, lease: 60_000, retryTimeout: 60_000, retain });
+  journals.push(database);
+  const blobs = new Blobs(database, `"${schema}"`);
+  const { getOnce } = blobs;
+  blobs.getOnce = async (...asked) => {
+    blobs.getOnce = getOnce;
+    let bytes: Uint8Array | undefined;
+    await reading(async () => void (bytes = await blobs.getOnce(...asked)));
+    return bytes;
+  };
+  return new PostgresCache({ database, blobs, schema: `"${schema}"`, maxBytes: 2 ** 30 });
 }
 
 /** @param text in which `$$` is the schema */
@@ -135,6 +155,50 @@ describePostgres('on a server', () => {
       expect(small.bytes).toBeUndefined();
       expect(await cache.read(small)).toBeUndefined();
       expect(await find(cache, 'small')).toBeUndefined();
+    });
+
+    it('leaves what others have stored anew since it found that bytes are gone', async () => {
+      const run = await openJournal();
+      const bytes = Buffer.alloc(largeBytes, 'a');
+      const hash = createHash('sha256').update(bytes).digest('hex');
+      const cache = await openReading(async (read) => {
+        await sql('DELETE FROM $$.cache; DELETE FROM $$.blobs');
+        await read();
+        await run.putBlob('r', hash, bytes);
+        await cache.put([
+          { ...result('a'), identity: 'new', bytes, hash },
+          { ...result('b'), bytes, hash },
+        ]);
+      });
+      await cache.put([{ ...result('a'), bytes, hash }]);
+      expect(await cache.read((await find(cache, 'a'))!)).toBeUndefined();
+      expect(await run.getBlob(hash)).toEqual(bytes);
+      expect(await sql('SELECT run_id FROM $$.blob_uses')).toEqual([{ run_id: 'r' }]);
+      expect((await cache.find(['a', 'b'], () => false)).map((found) => found?.identity)).toEqual(['new', 'of b']);
+    });
+
+    it('waits for no process that waits for it, when bytes are damaged', async () => {
+      const bytes = Buffer.alloc(largeBytes, 'a');
+      const hash = createHash('sha256').update(bytes).digest('hex');
+      const [cache, run] = [await open(), await openJournal()];
+      await run.putBlob('r', hash, bytes);
+      await cache.put(['a', 'b', 'c'].map((key) => ({ ...result(key), bytes, hash })));
+      const found = (await find(cache, 'a'))!;
+      await sql(`UPDATE $$.blob_parts SET bytes = 'x'`);
+      const other = new Client(url);
+      await other.connect();
+      try {
+        await other.query(`BEGIN; SELECT FROM "${schema}".cache WHERE key = 'b' FOR UPDATE`);
+        await other.query(`DELETE FROM "${schema}".blob_uses`);
+        expect(await cache.read(found)).toBeUndefined();
+        expect(await cache.find(['a', 'b', 'c'], () => false)).toMatchObject([undefined, { key: 'b' }, undefined]);
+        await other.query('COMMIT');
+      } finally {
+        await other.end();
+      }
+      expect(await cache.read((await find(cache, 'b'))!)).toBeUndefined();
+      expect(await find(cache, 'b')).toBeUndefined();
+      expect(await blobs()).toBe(0);
     });
 
     it('judges the age of a result by the clock of the database, and remembers its use', async () => {

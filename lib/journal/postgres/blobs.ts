@@ -8,6 +8,12 @@ const partBytes = 4 * 2 ** 20;
 /** A foreign key does not hold: the blob was deleted at the same time. */
 const foreignKeyViolation = '23503';
 
+interface PartRow {
+  /** Of the whole blob. */
+  readonly parts: number;
+  readonly bytes: Buffer;
+}
+
 export class Blobs {
   readonly #database: Database;
   readonly #schema: string;
@@ -59,22 +65,23 @@ export class Blobs {
   }
 
   /** Undefined when the bytes are gone or damaged. */
-  async get(hash: string): Promise<Uint8Array | undefined> {
-    const parts: Uint8Array[] = [];
-    for (let part = 0, count = 1; part < count; part++) {
-      const [row] = await this.#database.rows<{ parts: number; bytes: Buffer }>(
-        'read',
-        `SELECT blob.parts, part.bytes FROM ${this.#schema}.blobs AS blob
-         JOIN ${this.#schema}.blob_parts AS part ON part.hash = blob.hash
-         WHERE blob.hash = $1 AND part.part = $2`,
-        [hash, part],
-      );
-      if (row === undefined) return undefined;
-      parts.push(row.bytes);
-      count = row.parts;
-    }
-    const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-    return createHash('sha256').update(bytes).digest('hex') === hash ? bytes : undefined;
+  get(hash: string): Promise<Uint8Array | undefined> {
+    return toBytes(hash, (part) => this.#database.run('read', (client) => this.#part(client, hash, part)));
+  }
+
+  /** Like `get`, but fails at once when the connection is lost. */
+  getOnce(client: ClientBase, hash: string): Promise<Uint8Array | undefined> {
+    return toBytes(hash, (part) => this.#part(client, hash, part));
+  }
+
+  async #part(client: ClientBase, hash: string, part: number): Promise<PartRow | undefined> {
+    const { rows } = await client.query<PartRow>(
+      `SELECT blob.parts, part.bytes FROM ${this.#schema}.blobs AS blob
+       JOIN ${this.#schema}.blob_parts AS part ON part.hash = blob.hash
+       WHERE blob.hash = $1 AND part.part = $2`,
+      [hash, part],
+    );
+    return rows[0];
   }
 
   /**
@@ -113,10 +120,39 @@ export class Blobs {
       .join(' AND ');
   }
 
-  /** Deletes a blob whose bytes are damaged or incomplete, with everything that refers to it: it is of no use. */
+  /**
+   * Deletes a blob if its bytes are damaged or incomplete, with everything that refers to it: it is of no use. Otherwise,
+   * another process has stored it anew, and it stays while something uses it. What refers to it stays, too, while another
+   * process works on that.
+   *
+   * @param client in a transaction
+   */
   async discard(client: ClientBase, hash: string): Promise<void> {
-    await client.query(`SELECT 1 FROM ${this.#schema}.blobs WHERE hash = $1 FOR UPDATE`, [hash]);
-    for (const table of ['cache', 'blob_uses', 'blobs'])
-      await client.query(`DELETE FROM ${this.#schema}.${table} WHERE hash = $1`, [hash]);
+    // Whoever begins to use it waits from here on, so this must not wait for others any more.
+    const { rowCount } = await client.query(`SELECT FROM ${this.#schema}.blobs WHERE hash = $1 FOR UPDATE`, [hash]);
+    if (rowCount === 0) return;
+    if ((await this.getOnce(client, hash)) === undefined)
+      for (const table of ['cache', 'blob_uses'])
+        await client.query(
+          `DELETE FROM ${this.#schema}.${table} WHERE ctid = ANY (ARRAY
+             (SELECT ctid FROM ${this.#schema}.${table} WHERE hash = $1 FOR UPDATE SKIP LOCKED))`,
+          [hash],
+        );
+    await client.query(`DELETE FROM ${this.#schema}.blobs AS blob WHERE hash = $1 AND ${this.#isUnused}`, [hash]);
   }
+}
+
+async function toBytes(
+  hash: string,
+  read: (part: number) => Promise<PartRow | undefined>,
+): Promise<Uint8Array | undefined> {
+  const parts: Uint8Array[] = [];
+  for (let part = 0, count = 1; part < count; part++) {
+    const row = await read(part);
+    if (row === undefined) return undefined;
+    parts.push(row.bytes);
+    count = row.parts;
+  }
+  const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  return createHash('sha256').update(bytes).digest('hex') === hash ? bytes : undefined;
 }

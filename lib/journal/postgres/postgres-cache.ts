@@ -3,8 +3,9 @@
  * large ones among the blobs of runs, so that a result that a run records and caches is there once. Ages are judged by
  * the clock of the database. Where it cannot be reached, lookups and writes fail at once: then functions run.
  *
- * Transactions that write take locks in one order: blobs by hash, then results by key. Blobs that they may delete
- * afterwards are left alone when another process works on them, so that no two wait for each other.
+ * Transactions that write take locks in one order: new blobs by hash, which others cannot see yet, then results by key,
+ * then blobs that were there. What they may delete afterwards is left alone when another process works on it, so that no
+ * two wait for each other.
  */
 import type { ClientBase } from 'pg';
 import { hash } from 'node:crypto';
@@ -46,6 +47,8 @@ export class PostgresCache implements CacheStore {
   readonly #parts: PostgresCacheParts;
   /** What was found, and was used last long ago. */
   readonly #used = new Set<string>();
+  /** The number of them from which on their use is written. */
+  #touchFrom = maxUnwritten;
   /** What this process has written since all results were measured. */
   #unmeasured = Infinity;
 
@@ -65,7 +68,10 @@ export class PostgresCache implements CacheStore {
       [keys, keys.map((_, at) => wantsBytes(at))],
     );
     const found = new Map(rows.map((row) => [row.key, this.#toFound(row)]));
-    if (this.#used.size >= maxUnwritten) await this.#write((client) => this.#touch(client));
+    if (this.#used.size >= this.#touchFrom) {
+      await this.#write((client) => this.#touch(client)).catch(() => {}); // then they are written with the next ones
+      this.#touchFrom = this.#used.size + maxUnwritten;
+    }
     return keys.map((key) => found.get(key));
   }
 
@@ -80,19 +86,23 @@ export class PostgresCache implements CacheStore {
     await this.#write((client) => blobs.using(client, () => this.#insert(client, fitting)));
     this.#unmeasured += fitting.reduce((sum, { bytes }) => sum + bytes.length + rowBytes, 0);
     if (this.#unmeasured < maxBytes * measuredAfter) return;
-    await this.#write((client) => this.#evict(client));
     this.#unmeasured = 0;
+    await this.#write((client) => this.#evict(client)).catch(() => {}); // the results are kept; it is tried again later
   }
 
   async read({ key, identity }: CachedResult): Promise<Uint8Array | undefined> {
-    const { schema, blobs } = this.#parts;
+    const { database, schema, blobs } = this.#parts;
     const [row] = await this.#read<{ readonly hash: string | null; readonly bytes: Buffer | null }>(
       `SELECT hash, bytes FROM ${schema}.cache WHERE key = $1 AND identity = $2`,
       [key, toText(identity)],
     );
     if (row === undefined) return undefined;
-    const bytes = row.hash === null ? withoutChecksum(row.bytes!) : await blobs.get(row.hash);
-    if (bytes === undefined) await this.#write((client) => this.#forget(client, key, row.hash));
+    const blob = row.hash;
+    const bytes =
+      blob === null
+        ? withoutChecksum(row.bytes!)
+        : await database.attemptOnce('read', (client) => blobs.getOnce(client, blob));
+    if (bytes === undefined) await this.#write((client) => this.#forget(client, blob, key, identity)).catch(() => {});
     return bytes;
   }
 
@@ -200,20 +210,25 @@ export class PostgresCache implements CacheStore {
   async #touch(client: ClientBase): Promise<void> {
     const { schema } = this.#parts;
     const keys = [...this.#used];
-    this.#used.clear();
     // One that another process writes now has a new time anyway.
     await client.query(
       `UPDATE ${schema}.cache SET used_at = ${now}
        WHERE key IN (SELECT key FROM ${schema}.cache WHERE key = ANY ($1) FOR UPDATE SKIP LOCKED)`,
       [keys],
     );
+    for (const key of keys) this.#used.delete(key);
   }
 
-  /** Deletes a result whose bytes cannot be read, and all others with the same bytes. */
-  async #forget(client: ClientBase, key: string, blob: string | null): Promise<void> {
+  /** Deletes a result whose bytes cannot be read, unless it was replaced, and all others with the same bytes. */
+  async #forget(client: ClientBase, blob: string | null, key: string, identity: string): Promise<void> {
     const { schema, blobs } = this.#parts;
-    if (blob === null) await client.query(`DELETE FROM ${schema}.cache WHERE key = $1`, [key]);
-    else await transaction(client, () => blobs.discard(client, blob));
+    await transaction(client, async () => {
+      await client.query(
+        `DELETE FROM ${schema}.cache WHERE key = $1 AND identity = $2 AND hash IS NOT DISTINCT FROM $3`,
+        [key, toText(identity), blob],
+      );
+      if (blob !== null) await blobs.discard(client, blob);
+    });
   }
 
   #read<Row extends object>(text: string, values: readonly unknown[]): Promise<readonly Row[]> {
