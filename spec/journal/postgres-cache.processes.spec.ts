@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { Client } from 'pg';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { maxUnwritten } from '../../lib/journal/cache-limits.ts';
 import type { CacheStore } from '../../lib/journal/cache-store.ts';
 import { Blobs } from '../../lib/journal/postgres/blobs.ts';
 import { Database } from '../../lib/journal/postgres/database.ts';
@@ -208,6 +209,27 @@ describePostgres('on a server', () => {
       expect(Date.now() - (await find(cache, 'a'))!.storedAt).toBeGreaterThanOrEqual(3_500_000);
       await cache.close();
       expect(await sql('SELECT FROM $$.cache WHERE used_at > stored_at + 3500000')).toHaveLength(1);
+    });
+
+    it('finds and keeps results although their use cannot be written, nor old ones be deleted', async () => {
+      const cache = await open(2_000_000);
+      const keys = Array.from({ length: maxUnwritten }, (_, k) => `${k}`);
+      await cache.put(keys.map((key) => result(key)));
+      await pass(3_600_000);
+      await sql(`CREATE FUNCTION $$.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''refused''; END';
+        CREATE TRIGGER refuse BEFORE DELETE OR UPDATE ON $$.cache FOR EACH ROW EXECUTE FUNCTION $$.refuse()`);
+      expect(await cache.find(keys, () => false)).not.toContain(undefined);
+      await cache.put(Array.from({ length: 20 }, (_, k) => result(`large ${k}`, largeBytes)));
+      expect(await find(cache, 'large 19')).toBeDefined();
+      await sql('DROP TRIGGER refuse ON $$.cache');
+      const used = 'SELECT FROM $$.cache WHERE used_at > stored_at + 3500000';
+      expect(await sql(used)).toHaveLength(0);
+      await cache.close();
+      expect(await sql(used)).toHaveLength(maxUnwritten);
+      const other = await open(2_000_000);
+      await other.put([result('last', largeBytes)]);
+      const { bytes, maxBytes } = await other.stats();
+      expect(bytes).toBeLessThanOrEqual(maxBytes);
     });
 
     it('is JOURNAL_FAILED while the database cannot be reached, without waiting for it', async () => {
