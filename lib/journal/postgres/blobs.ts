@@ -122,13 +122,13 @@ export class Blobs {
 
   /**
    * Deletes a blob if its bytes are damaged or incomplete, with everything that refers to it: it is of no use. Otherwise,
-   * another process has stored it anew, and it stays while something uses it. What refers to it stays, too, while another
-   * process works on that.
+   * another process has stored it again, and it stays while something uses it. What refers to it stays, too, while
+   * another process works on that.
    *
    * @param client in a transaction
    */
   async discard(client: ClientBase, hash: string): Promise<void> {
-    // Whoever begins to use it waits from here on, so this must not wait for others any more.
+    // From here on, processes that begin to use it wait, so this must not wait for others any more.
     const { rowCount } = await client.query(`SELECT FROM ${this.#schema}.blobs WHERE hash = $1 FOR UPDATE`, [hash]);
     if (rowCount === 0) return;
     if ((await this.getOnce(client, hash)) === undefined)
