@@ -3,7 +3,7 @@ import { isPlainObject } from '../core/copy.ts';
 import { HandoffError } from '../core/errors.ts';
 import { type OutputShape, slotsOf } from '../core/output-shape.ts';
 import { show } from '../core/show.ts';
-import { none } from './compile/entry.ts';
+import { basicFields, none } from './compile/entry.ts';
 import type { DagJson } from './dag.ts';
 
 /** The graph, as it leaves its thread. */
@@ -29,7 +29,6 @@ export function graphOf(value: unknown): GraphAnswer | undefined {
 // In bytes: 8 for each value, and 1 for each character.
 const maxPlainSize = 4096;
 const plainTypes = new Set(['string', 'number', 'boolean']);
-const basicFields = new Set(['id', 'code', 'args', 'extraArgs']);
 
 /**
  * Whether a graph is small, and all its values are primitive: then structured clone does, and nothing in it has to be

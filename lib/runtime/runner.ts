@@ -360,22 +360,23 @@ export class Runner {
   }
 
   #compile(dag: Dag, ignorePlacement: boolean): CompiledDag {
-    return this.#refuseImpossible(this.#templates.compile(dag, ignorePlacement), ignorePlacement);
-  }
-
-  /** @throws `NODE_DOWN` without a node; `ALLOCATION_ERROR` and others for functions that can never run */
-  #refuseImpossible(plan: CompiledDag, ignorePlacement: boolean): CompiledDag {
-    const nodes = this.capabilities(ignorePlacement, () => true);
-    if (Object.keys(nodes).length === 0)
-      throw new HandoffError(
-        'NODE_DOWN',
-        'There is no node to run on. Add one with registerNode, or join a host that has one.',
-        { dagId: plan.dagId },
-      );
-    const impossible = findImpossible(plan, nodes);
+    const plan = this.#templates.compile(dag, ignorePlacement);
+    this.#needNode(plan, ignorePlacement);
+    const impossible = findImpossible(
+      plan,
+      this.capabilities(ignorePlacement, () => true),
+    );
     const error = impossible ?? findUnmet(plan, this.#parts.options.limits);
     if (error !== undefined) throw error;
     return plan;
+  }
+
+  /** @throws `NODE_DOWN` when there is no node, and none that may return */
+  #needNode({ dagId }: CompiledDag, hereOnly: boolean): void {
+    const { nodes } = this.#parts.driver.state;
+    if (nodes.some((node) => (isNear(node) || node.returning) && !(hereOnly && node.host !== 0))) return;
+    const text = 'There is no node to run on. Add one with registerNode, or join a host that has one.';
+    throw new HandoffError('NODE_DOWN', text, { dagId });
   }
 
   /**
@@ -391,8 +392,9 @@ export class Runner {
   #compileGraph(graph: DagJson, hereOnly: boolean, isRecorded: boolean): CompiledAnswer | Promise<CompiledAnswer> {
     const { modules, hosts, hashesOf } = this.#parts;
     const known = this.#templates.planOf(graph);
-    const plan =
-      known === undefined ? this.#compile(Dag.fromJSON(graph), hereOnly) : this.#refuseImpossible(known, hereOnly);
+    const plan = known ?? this.#compile(Dag.fromJSON(graph), hereOnly);
+    // Functions of a known shape claim nothing, and are pinned nowhere: any node will do.
+    if (known !== undefined) this.#needNode(known, hereOnly);
     if (plan.others.length > 0) throw othersInAnswer(plan);
     const code = modules.resolve(plan, () => this.#inspector(), never);
     const hashes = isRecorded ? hashesOf(plan) : {};

@@ -96,6 +96,9 @@ export const defaultTraits: Traits = Object.freeze({
 
 export const none: readonly never[] = Object.freeze([]);
 
+/** The fields of a function that are not among its traits. */
+export const basicFields: ReadonlySet<string> = new Set(['id', 'args', 'code', 'extraArgs']);
+
 /** The traits of functions that are only concurrent. */
 export const concurrentTraits: Traits = Object.freeze({ ...defaultTraits, concurrent: true });
 

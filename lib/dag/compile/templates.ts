@@ -7,7 +7,7 @@ import { isId } from '../../core/values.ts';
 import { type Dag, type DagJson, partsOf } from '../dag.ts';
 import { compile } from './compile.ts';
 import type { CompiledDag } from './compiled-dag.ts';
-import { type Entry, none } from './entry.ts';
+import { basicFields, type Entry, none } from './entry.ts';
 
 // Larger DAGs are rarely made again and again, and their key would take as long as compiling them.
 const maxFunctions = 64;
@@ -102,8 +102,6 @@ export class Templates {
     this.#plans.set(shape, { ...plan, entries, indexOf: (id) => index.get(id) ?? -1 });
   }
 }
-
-const basicFields = new Set(['id', 'code', 'args', 'extraArgs']);
 
 /** Whether a function as plain data sets only the fields that a shape consists of. */
 function isBasic(spec: unknown): boolean {

@@ -1,7 +1,7 @@
 /** Checks each field of a function that is added to a DAG, and converts the function to an `Entry`. */
 import { idExpected, isAmount, isAmounts, isId, isRecord } from '../../core/values.ts';
 import { HandoffError } from '../../core/errors.ts';
-import { concurrentTraits, defaultTraits, type Entry, none, type Traits } from '../compile/entry.ts';
+import { basicFields, concurrentTraits, defaultTraits, type Entry, none, type Traits } from '../compile/entry.ts';
 import { show } from '../../core/show.ts';
 import { findObstacle } from '../../core/serializable.ts';
 import { literalOf } from '../compile/literal.ts';
@@ -60,7 +60,6 @@ const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
   batchSize: atLeastOne,
   batchTimeout: amount,
 };
-const basic = new Set<string>(['id', 'args', 'code', 'extraArgs']);
 
 /**
  * Checks a function and converts it to its record.
@@ -75,7 +74,7 @@ export function toEntry(spec: FunctionSpec): Entry {
   for (const key in spec) {
     if (spec[key as keyof FunctionSpec] === undefined) continue;
     checkField(spec, key as keyof FunctionSpec);
-    if (!basic.has(key) && traits === defaultTraits) traits = toTraits(spec);
+    if (!basicFields.has(key) && traits === defaultTraits) traits = toTraits(spec);
   }
   traits = checkedTraits(spec, traits);
   if (spec.id === undefined) throw invalid('?', `A function needs an id: ${idExpected}, unique in the DAG.`);

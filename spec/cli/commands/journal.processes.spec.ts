@@ -84,37 +84,6 @@ describe('handoff resume', () => {
   });
 });
 
-describe('handoff resume', () => {
-  it.each([[[]], [['--json']]])('prints results by the names of outputs, as run does (%j)', async (flags) => {
-    const ran = await cli('run', fixture('pipeline.ts'), '--no-progress', ...flags);
-    await cli('submit', fixture('pipeline.ts'), ...journal, '--run-id', 'r');
-    const resumed = await cli('resume', 'r', ...journal, ...flags);
-    expect(resumed.code).toBe(0);
-    const shown = ({ stdout }: { readonly stdout: string }): unknown =>
-      flags.length === 0 ? stdout : JSON.parse(stdout).results;
-    expect(shown(resumed)).toEqual(shown(ran));
-    expect(Object.keys(JSON.parse((await cli('resume', 'r', ...journal, '--json')).stdout).results)).toEqual([
-      'sum',
-      'map',
-    ]);
-  });
-
-  it('prints by id what the run was to give beside its outputs', async () => {
-    const file = [fixture('pipeline.ts'), '--no-progress', ...journal, '--run-id', 'r', '--collect', 'all'];
-    const ran = await cli('run', ...file);
-    expect(ran.stdout).toContain('add#1: ');
-    expect(await cli('resume', 'r', ...journal)).toMatchObject({ code: 0, stdout: ran.stdout });
-  });
-
-  it('names a run that does not exist', async () => {
-    await cli('submit', fixture('pipeline.ts'), ...journal);
-    expect(await cli('resume', 'x', ...journal)).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining('no run "x"'),
-    });
-  });
-});
-
 describe('handoff show --report', () => {
   it('writes a report of a run that only the journal has', async () => {
     writeFileSync(gate, '');
