@@ -2,6 +2,7 @@
 import { Argument, Command, Option } from 'commander';
 import { defaultOf } from '../core/option-text.ts';
 import { packageVersion } from '../core/package-files.ts';
+import { nearest } from '../core/suggest.ts';
 import { strategyNames } from '../scheduling/allocation/allocator.ts';
 import { doubtPolicies, failurePolicies, formats, logModes, runStates } from './flags/choices.ts';
 import { defaultCacheDir, type HandoffFlags } from './flags/flags.ts';
@@ -234,13 +235,27 @@ export function createProgram(done: (code: number) => void): Command {
   return program;
 }
 
-/** After wrong usage, each command names its own help. */
+/** After wrong usage, each command names what was probably meant, and its own help. */
 function hintAtHelp(command: Command, path = command.name()): void {
   const { commands } = command;
-  command.showHelpAfterError(
-    `(${path} --help lists ${commands.length > 0 ? 'its commands' : 'its arguments and flags'})`,
-  );
+  command
+    .showHelpAfterError(`(${path} --help lists ${commands.length > 0 ? 'its commands' : 'its arguments and flags'})`)
+    .showSuggestionAfterError(false)
+    .configureOutput({ outputError: (text, write) => write(`${text}${suggestion(command, text)}`) });
   for (const each of commands) hintAtHelp(each, `${path} ${each.name()}`);
+}
+
+/** A line with the flag or command that was probably meant; the library's names of options count. */
+function suggestion(command: Command, error: string): string {
+  const [, what, given] = /unknown (option|command) '(?:--)?(\w[\w-]+)/.exec(error) ?? [];
+  if (given === undefined) return '';
+  const names = new Map(
+    what === 'command'
+      ? command.commands.map((each) => [each.name(), each.name()])
+      : command.options.map((each) => [each.attributeName(), each.long!]),
+  );
+  const meant = nearest(what === 'command' ? given : new Option(`--${given}`).attributeName(), names.keys());
+  return meant === undefined ? '' : `(Did you mean ${names.get(meant)}?)\n`;
 }
 
 /** Invalid values are refused where they are used, with the same messages as in a program. */

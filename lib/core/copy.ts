@@ -3,6 +3,7 @@ import { types } from 'node:util';
 import { fromErrorWire, toErrorWire } from './error-wire.ts';
 import { isError } from './is-error.ts';
 import { eachItem } from './items.ts';
+import { maxDepth, tooDeep } from './serializable.ts';
 
 type Enter = (value: unknown) => unknown;
 
@@ -12,6 +13,7 @@ type Enter = (value: unknown) => unknown;
  * be copied, so they are kept as they are.
  *
  * @param isKept returns true for further objects that are kept as they are
+ * @throws RangeError when getters of the value make new objects without end; what getters and traps of proxies throw
  */
 export function copyOf<Value>(value: Value, isKept?: (value: object) => boolean): Value {
   return isPrimitive(value) ? value : (copyObject(value, isKept) as Value);
@@ -58,6 +60,8 @@ export function isPrimitive(value: unknown): boolean {
 function copyObject(value: unknown, isKept: ((value: object) => boolean) | undefined): unknown {
   const copies = new Map<unknown, unknown>();
   const unfilled: (() => void)[] = [];
+  const depths: number[] = [];
+  let depth = 0;
   const enter: Enter = (each) => {
     if (isPrimitive(each)) return each;
     let copy = copies.get(each);
@@ -65,12 +69,19 @@ function copyObject(value: unknown, isKept: ((value: object) => boolean) | undef
       const made = isKept?.(each as object) === true ? { copy: each } : begin(each as object, enter);
       copy = made.copy;
       copies.set(each, copy);
-      if (made.fill !== undefined) unfilled.push(made.fill);
+      if (made.fill !== undefined) {
+        unfilled.push(made.fill);
+        depths.push(depth);
+      }
     }
     return copy;
   };
   const copy = enter(value);
-  for (let fill = unfilled.pop(); fill !== undefined; fill = unfilled.pop()) fill();
+  for (let fill = unfilled.pop(); fill !== undefined; fill = unfilled.pop()) {
+    depth = depths.pop()! + 1;
+    if (depth > maxDepth) throw new RangeError(tooDeep);
+    fill();
+  }
   return copy;
 }
 

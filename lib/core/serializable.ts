@@ -1,4 +1,7 @@
 /** Finds the part of a value that cannot travel to another thread. */
+import { EventEmitter } from 'node:events';
+import { types } from 'node:util';
+import { isError } from './is-error.ts';
 import { messageOf } from './message-of.ts';
 import { eachItem } from './items.ts';
 
@@ -16,29 +19,48 @@ export interface Obstacle {
 }
 
 /**
- * The first part of a value that structured clone refuses; undefined if there is none. Host objects such as sockets are
- * not recognised: only sending them shows the error.
+ * A limit for the depth of values, which no real one reaches. It ends the search of a value whose getters make new
+ * objects without end.
  */
+export const maxDepth = 1_000_000;
+
+export const tooDeep = `nested more than ${maxDepth.toLocaleString('en')} levels deep`;
+
+// How many characters of a long path an error shows at each end.
+const pathEnd = 100;
+
+interface Step {
+  readonly value: unknown;
+  readonly path: string;
+  readonly depth: number;
+}
+
+/** The first part of a value that structured clone refuses; undefined if there is none. */
 export function findObstacle(value: unknown): Obstacle | undefined {
   if (isPlain(value)) return undefined;
   const seen = new Set<unknown>();
-  const stack: { readonly value: unknown; readonly path: string }[] = [{ value, path: '' }];
+  const stack: Step[] = [{ value, path: '', depth: 0 }];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     try {
+      if (next.depth > maxDepth) return { path: '', what: tooDeep };
       const what = refusal(next.value);
-      if (what !== undefined) return { path: next.path, what };
+      if (what !== undefined) return { path: shortened(next.path), what };
       if (typeof next.value !== 'object' || next.value === null || seen.has(next.value)) continue;
       seen.add(next.value);
-      pushChildren(next.value, next.path, stack);
+      pushChildren(next.value, next, stack);
     } catch (error) {
       // A getter or a proxy's trap threw. Cloning would throw the same error.
       return {
-        path: next.path,
+        path: shortened(next.path),
         what: `an object that throws when it is read (${messageOf(error)})`,
       };
     }
   }
   return undefined;
+}
+
+function shortened(path: string): string {
+  return path.length <= 2 * pathEnd ? path : `${path.slice(0, pathEnd)}…${path.slice(-pathEnd)}`;
 }
 
 /** Whether the value holds no other values. */
@@ -58,12 +80,47 @@ function refusal(value: unknown): string | undefined {
   }
   if (value instanceof WeakMap || value instanceof WeakSet || value instanceof WeakRef)
     return `a ${value.constructor.name}`;
+  if (value instanceof ArrayBuffer && value.detached) return 'an ArrayBuffer that was transferred away';
+  if (mayBeNative(value) && !canBeCloned(value)) return `an object of type ${typeName(value)}`;
   return undefined;
 }
 
-function pushChildren(value: object, path: string, stack: { value: unknown; path: string }[]): void {
+/**
+ * Whether an object may be one of Node's own that no copy can stand for, such as a stream, an iterator or a URL. They
+ * have no fields, or are emitters, or have a tag of their own.
+ */
+function mayBeNative(value: object): boolean {
+  const proto: unknown = Object.getPrototypeOf(value);
+  if (proto === Object.prototype) return Symbol.iterator in value && types.isArgumentsObject(value);
+  if (proto === null || Array.isArray(value) || types.isProxy(value)) return false;
+  if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value) || isError(value)) return false;
+  if (types.isMap(value) || types.isSet(value) || types.isDate(value)) return false;
+  return value instanceof EventEmitter || tagOf(value) !== 'Object' || Object.keys(value).length === 0;
+}
+
+function canBeCloned(value: object): boolean {
+  if (types.isArgumentsObject(value)) return false;
+  try {
+    const clone: unknown = structuredClone(value);
+    const isEmptied = Object.getPrototypeOf(clone) === Object.prototype && Object.keys(clone as object).length === 0;
+    return !isEmptied || tagOf(value) === 'Object';
+  } catch {
+    return false;
+  }
+}
+
+function typeName(value: object): string {
+  const tag = tagOf(value);
+  return tag === 'Object' ? (value.constructor?.name ?? tag) : tag;
+}
+
+function tagOf(value: object): string {
+  return Object.prototype.toString.call(value).slice('[object '.length, -1);
+}
+
+function pushChildren(value: object, { path, depth }: Step, stack: Step[]): void {
   const push = (child: unknown, childPath: string): void => {
-    if (!isPlain(child)) stack.push({ value: child, path: childPath });
+    if (!isPlain(child)) stack.push({ value: child, path: childPath, depth: depth + 1 });
   };
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return;
   if (Array.isArray(value)) {

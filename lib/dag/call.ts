@@ -4,7 +4,8 @@
  */
 import { HandoffError } from '../core/errors.ts';
 import { eachItem } from '../core/items.ts';
-import { notData } from '../core/serializable.ts';
+import { messageOf } from '../core/message-of.ts';
+import { findObstacle, notData } from '../core/serializable.ts';
 import { neverText } from './refuse-text.ts';
 import { show } from '../core/show.ts';
 import { type FunctionReference, nameOf } from './code.ts';
@@ -237,13 +238,28 @@ export function otherCopyHint(value: unknown): string {
 const noOptions: CallOptions = Object.freeze({});
 const noCalls: readonly Call<unknown>[] = Object.freeze([]);
 
-/** Creates a vertex. Plain values among its arguments are copied. */
+/**
+ * Creates a vertex. Plain values among its arguments are copied.
+ *
+ * @throws `NOT_SERIALIZABLE` when an argument cannot be copied
+ */
 export function createCall(
   code: FunctionReference,
   args: readonly unknown[],
   options: CallOptions = noOptions,
 ): Call<unknown> {
-  return new CallVertex({ code, args: args.map((arg) => argumentOf(arg, 0)), options, after: noCalls });
+  return new CallVertex({ code, args: args.map((arg, i) => ownArgument(code, arg, i)), options, after: noCalls });
+}
+
+function ownArgument(code: FunctionReference, arg: unknown, i: number): unknown {
+  try {
+    return argumentOf(arg, 0);
+  } catch (error) {
+    if (!(error instanceof Uncopied)) throw error;
+    const path = `argument[${i}]${error.path}`;
+    const text = `The call ${nameOf(code)}(…): ${path} is ${error.message}, which cannot leave its thread. Pass plain data.`;
+    throw new HandoffError('NOT_SERIALIZABLE', text, { path, cause: error.cause });
+  }
 }
 
 export function isCall(value: unknown): value is Call<unknown> {
@@ -258,9 +274,29 @@ export function vertexOf(call: Call<unknown>): Vertex {
 // Lists in lists are searched down to this depth. The limit ends the search of a list that contains itself.
 const maxListDepth = 64;
 
+/** A value of which no copy can be made. */
+class Uncopied extends Error {
+  /** Where it is in its argument. */
+  readonly path: string;
+
+  constructor(value: unknown, depth: number, cause: unknown) {
+    const { path, what } = findObstacle(value) ?? {
+      path: '',
+      what: `a value that refuses a copy (${messageOf(cause)})`,
+    };
+    super(what, { cause });
+    this.path = '[…]'.repeat(depth) + path;
+  }
+}
+
 function argumentOf(value: unknown, depth: number): unknown {
-  if (typeof value !== 'object' || value === null || isEdge(value)) return value;
-  if (!Array.isArray(value) || depth >= maxListDepth || !holdsEdge(value)) return literalOf(value);
+  if (typeof value !== 'object' || value === null) return value;
+  try {
+    if (isEdge(value)) return value;
+    if (!Array.isArray(value) || depth >= maxListDepth || !holdsEdge(value)) return literalOf(value);
+  } catch (error) {
+    throw new Uncopied(value, depth, error);
+  }
   const list: unknown[] = [];
   list.length = value.length;
   eachItem(value, (item, i) => (list[i] = argumentOf(item, depth + 1)));

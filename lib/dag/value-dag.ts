@@ -16,7 +16,6 @@ import {
 } from './call.ts';
 import { show } from '../core/show.ts';
 import { Dag, type DagJson } from './dag.ts';
-import { findObstacle } from '../core/serializable.ts';
 import { nameOf } from './code.ts';
 import { Reference } from './result-reference.ts';
 import type { Condition, FunctionArgument, FunctionSpec, Part } from './types.ts';
@@ -201,7 +200,7 @@ function toSpec(call: Call<unknown>, ids: ReadonlyMap<Call<unknown>, string>): F
     ...(options.node !== undefined && { node: toPlacement(id, options.node, ids) }),
     ...(options.when !== undefined && { when: toCondition(options.when, ids) }),
   };
-  return { ...spec, ...toArguments(id, args, after, ids) } as FunctionSpec;
+  return { ...spec, ...toArguments(args, after, ids) } as FunctionSpec;
 }
 
 /** A malformed condition stays as it is, and is refused by `Dag.add`. */
@@ -234,7 +233,6 @@ function toPlacement(
 
 /** The arguments in the struct form: plain where that is possible, otherwise with a layout. */
 function toArguments(
-  id: string,
   args: readonly unknown[],
   after: readonly Call<unknown>[],
   ids: ReadonlyMap<Call<unknown>, string>,
@@ -255,7 +253,7 @@ function toArguments(
     return { args: first.map((call) => ids.get(call)!), argumentInclusion: 'list', extraArgs: args.slice(1) };
   }
   const inputs: FunctionArgument[] = [];
-  const toPart = (value: unknown, path: string): Part => {
+  const toPart = (value: unknown): Part => {
     if (isCall(value)) return { arg: inputs.push(ids.get(value)!) - 1 };
     const choice = choiceOf(value);
     if (choice !== undefined) {
@@ -263,15 +261,8 @@ function toArguments(
       return { arg: inputs.push(choice.kind === 'anyOf' ? { anyOf: chosen } : { optional: chosen[0]! }) - 1 };
     }
     if (value instanceof Reference) return { arg: inputs.push({ resultOf: { ...value.resultOf } }) - 1 };
-    if (Array.isArray(value) && holdsEdge(value))
-      return { list: value.map((item, i) => toPart(item, `${path}[${i}]`)) };
-    const obstacle = findObstacle(value);
-    if (obstacle !== undefined) {
-      const text = `Function ${show(id)}: ${path}${obstacle.path} is ${obstacle.what}, which cannot leave its thread.`;
-      throw new HandoffError('NOT_SERIALIZABLE', text, { functionId: id, path: path + obstacle.path });
-    }
-    return { value };
+    return Array.isArray(value) && holdsEdge(value) ? { list: value.map(toPart) } : { value };
   };
-  const layout = args.map((arg, i) => toPart(arg, `argument[${i}]`));
+  const layout = args.map(toPart);
   return { args: [...inputs, ...after.map((call) => ids.get(call)!)], layout };
 }

@@ -163,13 +163,16 @@ export class Modules {
     if ('source' in reference) return;
     const known = this.#known.get(reference.module);
     if (known === undefined) return; // its import is slow; the attempts will report the outcome
-    const { functions, others, hidden = [] } = known;
+    const { functions, classes = [], others, hidden = [] } = known;
     if (functions.includes(reference.export)) return;
-    const suggestion = nearest(reference.export, functions);
+    const isClass = classes.includes(reference.export);
+    const suggestion = isClass ? undefined : nearest(reference.export, functions);
     const functionId = functionOf(plan, reference);
-    const what = others.includes(reference.export)
-      ? `exports ${reference.export}, but it is not a function`
-      : `does not export ${reference.export}`;
+    const what = isClass
+      ? `exports ${reference.export}, but it is a class: make an actor of it with spawn(), or export a function`
+      : others.includes(reference.export)
+        ? `exports ${reference.export}, but it is not a function`
+        : `does not export ${reference.export}`;
     const hint = hidden.includes(reference.export)
       ? hiddenHint(reference.export, known.isCommonJs === true)
       : didYouMean(suggestion);

@@ -8,6 +8,7 @@ import type { Capabilities, Cost } from '../dag/types.ts';
 import type { ClassReference } from '../dag/task.ts';
 import type { Outputs, Resolved, ValueDag } from '../dag/value-dag.ts';
 import { HandoffError } from '../core/errors.ts';
+import { notData } from '../core/serializable.ts';
 import type { NodeResources } from './usage/resources.ts';
 import { type LimitUse, limitsOn } from '../scheduling/scheduler/claims/limits.ts';
 import type { Tuning } from '../scheduling/scheduler/state.ts';
@@ -91,6 +92,9 @@ export class Handoff extends StoreAccess {
   }
 
   static {
+    Object.defineProperty(Handoff.prototype, notData, {
+      value: 'a Handoff, which belongs to its thread (use it where the DAG runs, not in its functions)',
+    });
     overviewOf = (handoff) => handoff.#parts.overview;
     startTuned = async (options, tuning) => {
       const resolved = resolveOptions(options);

@@ -1,11 +1,16 @@
 /** Values written into a DAG: when they are copied, and what is refused. */
+import { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { choose, Dag, dag, optional, resultOf, type FunctionSpec, tasks } from '../../lib/index.ts';
+import { choose, Dag, dag, Handoff, optional, resultOf, type FunctionSpec, tasks } from '../../lib/index.ts';
 import { compile } from '../../lib/dag/compile/compile.ts';
 import { partsOf } from '../../lib/dag/dag.ts';
 import { thrownBy } from '../support/handoff.ts';
 
 const t = tasks<any>(new URL('../fixtures/tasks.ts', import.meta.url));
+function argumentsOf(..._: unknown[]): unknown {
+  return arguments;
+}
 const code = { module: 'file:///m.js', export: 'f' };
 
 describe('what is written into a function is copied when the function is added', () => {
@@ -160,6 +165,69 @@ describe('what has no value of its own is refused as one', () => {
     const error = thrownBy(misuse);
     expect(error.code).toBe(expectedCode);
     expect(error.message).toMatch(message);
+  });
+
+  const moved = new ArrayBuffer(8);
+  structuredClone(moved, { transfer: [moved] });
+  const throwing = {
+    get rows() {
+      throw new TypeError('it is closed');
+    },
+  };
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+
+  it.each<[string, unknown, RegExp]>([
+    ['a Handoff', Object.create(Handoff.prototype), / is a Handoff, which belongs to its thread/],
+    ['a generator', (function* () {})(), / is an object of type Generator/],
+    ['an iterator', new Map().values(), / is an object of type Map Iterator/],
+    ['a stream', Readable.from([1]), / is an object of type Readable/],
+    ['a web stream', new ReadableStream(), / is an object of type ReadableStream/],
+    ['a socket', new Socket(), / is an object of type Socket/],
+    ['a URL', new URL('http://localhost'), / is an object of type URL/],
+    ['what formats', new Intl.NumberFormat(), / is an object of type Intl.NumberFormat/],
+    ['what decodes', new TextDecoder(), / is an object of type TextDecoder/],
+    ['arguments of a function', argumentsOf(1, 2), / is an object of type Arguments/],
+    ['a promise', Promise.resolve(1), / is a promise/],
+    ['a WeakMap', new WeakMap(), / is a WeakMap/],
+    ['a function with fields', Object.assign(() => {}, { count: 1 }), / is the function/],
+    ['an error that holds a function', Object.assign(new Error('x'), { retry() {} }), /\.retry is the function retry/],
+    ['bytes that were transferred', moved, / is an ArrayBuffer that was transferred away/],
+    ['a getter that throws', throwing, / throws when it is read \(it is closed\)/],
+    ['a proxy that was revoked', revoked.proxy, / throws when it is read/],
+  ])('%s, wherever it stands', (_, value, message) => {
+    const forms: readonly (() => unknown)[] = [
+      () => dag('d', t.f(value)),
+      () => dag('d', t.f([t.g(), value])),
+      () => new Dag().add({ id: 'f#1', code, extraArgs: [value] }),
+      () => new Dag().add({ id: 'f#1', code, layout: [{ list: [{ value }] }] }),
+      () => new Dag().add({ id: 'f#1', code, init: { code, extraArgs: [value] } }),
+    ];
+    for (const misuse of forms) {
+      const error = thrownBy(misuse);
+      expect(error.code, error.message).toBe('NOT_SERIALIZABLE');
+      expect(error.message).toMatch(message);
+      expect(error.message).toMatch(/(Function "f#1"|The call f\(…\)): (argument|extraArgs|init: extraArgs)\[\d\]/);
+    }
+  });
+
+  it('and so is a value whose getters make new objects without end', () => {
+    const endless = (): unknown => Object.defineProperty({}, 'next', { enumerable: true, get: endless });
+    const error = thrownBy(() => dag('d', t.f(endless())));
+    expect(error.code).toBe('NOT_SERIALIZABLE');
+    expect(error.message).toContain('argument[0] is nested more than 1,000,000 levels deep');
+  }, 60_000);
+
+  it('a field is checked before others are copied', () => {
+    expect(thrownBy(() => new Dag().add({ id: 'a', code, timeout: 5, layout: 5 as never })).code).toBe(
+      'INVALID_FUNCTION',
+    );
+  });
+
+  it('the path to what is deep inside is shortened', () => {
+    let value: unknown = () => {};
+    for (let depth = 0; depth < 10_000; depth++) value = { next: value };
+    expect(thrownBy(() => dag('d', t.f(value))).message.length).toBeLessThan(400);
   });
 
   it('and outputs that are not calls are named, nested ones too', () => {

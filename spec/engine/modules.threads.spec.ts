@@ -42,6 +42,7 @@ export const one = () => 'second';`,
   'uses-missing-package.mjs': 'import x from "no-such-package-anywhere";\nexport const one = 1;\n',
   'uses-type.ts': 'import { Shape } from "./built.js";\nexport const one = (shape: Shape): Shape => shape;\n',
   'hidden.cjs': 'const api = { one() { return 1; } };\nmodule.exports = Object.assign({}, api);\n',
+  'classes.mjs': 'export class Counter {}\nexport const count = () => 1;\n',
   'hidden-esm.mjs': 'export default { one() { return 1; } };\n',
 };
 beforeAll(() => {
@@ -50,12 +51,12 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-const code = (name: string): NonNullable<FunctionSpec['code']> =>
-  tasks<{ one(): string }>(pathToFileURL(join(folder, name))).one;
+const code = (name: string, of = 'one'): NonNullable<FunctionSpec['code']> =>
+  tasks<Record<string, () => string>>(pathToFileURL(join(folder, name)))[of]!;
 const resultOf = async (name: string): Promise<unknown> =>
   (await handoff().execute(dagOf({ id: 'x', code: code(name) }))).results['x'];
-const failure = (name: string): Promise<HandoffError> =>
-  errorOf(handoff().execute(dagOf({ id: 'x', code: code(name) })));
+const failure = (name: string, of?: string): Promise<HandoffError> =>
+  errorOf(handoff().execute(dagOf({ id: 'x', code: code(name, of) })));
 
 describe('a module that is named as it was written', () => {
   it.each([
@@ -160,6 +161,18 @@ describe('a module that is there and cannot be imported is MODULE_FAILED with fi
   it('also for an actor, with its place', async () => {
     const { Thing } = tasks<any>(pathToFileURL(join(folder, 'throws.ts')));
     expect(await errorOf(handoff().spawn(Thing! as never))).toMatchObject({ code: 'MODULE_FAILED', line: 3 });
+  });
+});
+
+describe('a class where a function is expected', () => {
+  it('is refused before anything runs, with what it is good for', async () => {
+    const error = await failure('classes.mjs', 'Counter');
+    expect(error).toMatchObject({ code: 'FUNCTION_NOT_FOUND', functionId: 'x' });
+    expect(error.message).toContain('exports Counter, but it is a class: make an actor of it with spawn()');
+  });
+
+  it('is never what was probably meant', async () => {
+    expect((await failure('classes.mjs', 'counter')).message).toContain('Did you mean "count"?');
   });
 });
 

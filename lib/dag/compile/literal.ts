@@ -1,13 +1,15 @@
 /** Values written into a DAG. They are copied on entry, so that later changes of the original have no effect. */
 import { copyOf, isPrimitive, isStillCopy } from '../../core/copy.ts';
-import { notData } from '../../core/serializable.ts';
+import { isError } from '../../core/is-error.ts';
+import { findObstacle, notData } from '../../core/serializable.ts';
 
 /** The copies. Nothing outside a DAG holds them, so they need no further copy. */
 const copies = new WeakSet<object>();
 /** The last copy of each original. */
 const lastCopy = new WeakMap<object, WeakRef<object>>();
 
-const isKept = (value: object): boolean => notData in value;
+// The copy of an error lacks what cannot travel: such an error stays as it is, to be refused.
+const isKept = (value: object): boolean => notData in value || (isError(value) && findObstacle(value) !== undefined);
 
 /**
  * A copy of a value for a DAG to keep. A value given to many functions has one copy while it stays unchanged, so that a

@@ -3,7 +3,7 @@ import { idExpected, isAmount, isAmounts, isId, isRecord } from '../../core/valu
 import { HandoffError } from '../../core/errors.ts';
 import { basicFields, concurrentTraits, defaultTraits, type Entry, none, type Traits } from '../compile/entry.ts';
 import { show } from '../../core/show.ts';
-import { findObstacle } from '../../core/serializable.ts';
+import { findObstacle, type Obstacle } from '../../core/serializable.ts';
 import { literalOf } from '../compile/literal.ts';
 import { isConcurrentTask, schemeProblem, toReference } from '../code.ts';
 import { didYouMean, nearest } from '../../core/suggest.ts';
@@ -65,24 +65,24 @@ const rules: Readonly<Record<keyof FunctionSpec, Rule>> = {
  * Checks a function and converts it to its record.
  *
  * @throws `INVALID_FUNCTION` naming the function, the field, the expected and the actual value; `NOT_SERIALIZABLE` when
- *   a value in `extraArgs` cannot travel
+ *   a value among its arguments cannot travel
  */
 export function toEntry(spec: FunctionSpec): Entry {
   if (typeof spec !== 'object' || spec === null)
     throw invalid('?', `A function is an object with id and code, got ${show(spec)}.`);
-  let traits: Traits = defaultTraits;
+  let isBasic = true;
   for (const key in spec) {
     if (spec[key as keyof FunctionSpec] === undefined) continue;
     checkField(spec, key as keyof FunctionSpec);
-    if (!basicFields.has(key) && traits === defaultTraits) traits = toTraits(spec);
+    isBasic &&= basicFields.has(key);
   }
-  traits = checkedTraits(spec, traits);
   if (spec.id === undefined) throw invalid('?', `A function needs an id: ${idExpected}, unique in the DAG.`);
-  if (spec.code === undefined || (spec.code === null && traits.type !== 'input')) {
+  if (spec.code === undefined || (spec.code === null && spec.type !== 'input')) {
     throw invalid(spec.id, `Function ${show(spec.id)} needs code: ${code[0]}.`);
   }
   const extraArgs = spec.extraArgs ?? none;
   checkLiterals(spec.id, 'extraArgs', extraArgs);
+  let traits = isBasic ? basicTraits(spec) : checkedTraits(spec);
   const args = spec.args ?? none;
   if (traits.when !== undefined || args.some((arg) => typeof arg !== 'string'))
     traits = { ...traits, written: args.map(plain) };
@@ -101,9 +101,16 @@ function refuseCachedEffect({ id }: FunctionSpec, { idempotent, cache = false }:
   throw invalid(id, text);
 }
 
-/** The traits of a function, which those of its module may change. */
-function checkedTraits(spec: FunctionSpec, traits: Traits): Traits {
-  if (traits === defaultTraits) return isConcurrentTask(spec.code) ? concurrentTraits : traits;
+/** The traits of a function that has none of its own: those of its module. */
+function basicTraits(spec: FunctionSpec): Traits {
+  return isConcurrentTask(spec.code) ? concurrentTraits : defaultTraits;
+}
+
+function checkedTraits(spec: FunctionSpec): Traits {
+  const { id, layout, init } = spec;
+  if (layout !== undefined) checkLayout(id, layout, 'argument');
+  if (isTransform(init)) checkLiterals(id, 'init: extraArgs', (init as Transform).extraArgs ?? none);
+  const traits = toTraits(spec);
   refuseCachedEffect(spec, traits);
   return traits;
 }
@@ -123,17 +130,23 @@ export function dependenciesOf(args: readonly FunctionArgument[], when: Conditio
 export function checkLiterals(functionId: string, field: string, values: readonly unknown[]): void {
   for (let i = 0; i < values.length; i++) {
     const obstacle = findObstacle(values[i]);
-    if (obstacle === undefined) continue;
-    const path = `${field}[${i}]${obstacle.path}`;
-    throw new HandoffError(
-      'NOT_SERIALIZABLE',
-      `Function ${show(functionId)}: ${path} is ${obstacle.what}, which cannot leave its thread. Pass plain data.`,
-      {
-        functionId,
-        path,
-      },
-    );
+    if (obstacle !== undefined) throw notSerializable(functionId, `${field}[${i}]${obstacle.path}`, obstacle);
   }
+}
+
+function checkLayout(functionId: string, parts: readonly Part[], path: string): void {
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i]!;
+    if ('list' in part) checkLayout(functionId, part.list, `${path}[${i}]`);
+    if (!('value' in part)) continue;
+    const obstacle = findObstacle(part.value);
+    if (obstacle !== undefined) throw notSerializable(functionId, `${path}[${i}]${obstacle.path}`, obstacle);
+  }
+}
+
+function notSerializable(functionId: string, path: string, { what }: Obstacle): HandoffError {
+  const text = `Function ${show(functionId)}: ${path} is ${what}, which cannot leave its thread. Pass plain data.`;
+  return new HandoffError('NOT_SERIALIZABLE', text, { functionId, path });
 }
 
 function checkField(spec: FunctionSpec, key: keyof FunctionSpec): void {

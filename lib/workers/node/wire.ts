@@ -199,6 +199,7 @@ export type ModuleDescription =
   | {
       readonly ok: true;
       readonly functions: readonly string[];
+      readonly classes?: readonly string[];
       readonly others: readonly string[];
       readonly usesContext: boolean;
       readonly hidden?: readonly string[];

@@ -364,6 +364,7 @@ describe('handoff run', () => {
     ],
     ['an unknown option', [fixture('struct.ts'), '--node', 'a:cpu=1'], '--nodes'],
     ['an unknown option', ['--nope'], 'handoff run --help'],
+    ['the name of another library', [fixture('struct.ts'), '--retries', '2'], 'Did you mean --max-retries?'],
     ['no file', [], 'file'],
   ])('exits with 2 for %s', async (_, args, mention) => {
     const { code, stdout, stderr } = await command('run', ...args);

@@ -117,7 +117,8 @@ async function describe(imports: Imports, url: string, files: readonly FileMark[
     const names = Object.keys(exports);
     return {
       ok: true,
-      functions: names.filter((name) => typeof exports[name] === 'function'),
+      functions: names.filter((name) => typeof exports[name] === 'function' && !isClass(exports[name])),
+      classes: names.filter((name) => isClass(exports[name])),
       others: names.filter((name) => typeof exports[name] !== 'function'),
       usesContext: contextSlot.used,
       hidden: hiddenIn(exports),
@@ -126,6 +127,11 @@ async function describe(imports: Imports, url: string, files: readonly FileMark[
   } catch (error) {
     return { ok: false, error: toErrorWire(error) };
   }
+}
+
+/** Whether a value is a class, which cannot be called. One that a compiler made a function of can be called. */
+function isClass(value: unknown): boolean {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
 }
 
 /** Functions of the default export that are not exports themselves. Reads no getters. */
