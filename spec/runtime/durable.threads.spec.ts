@@ -399,6 +399,21 @@ describe('submit', () => {
     expect((await handle.result()).results).toEqual({ a: 1, b: 2, c: 3 });
   });
 
+  it('needs no node where the process does not orchestrate', async () => {
+    const client = await start({ nodes: [], orchestrate: false });
+    const handle = await client.submit(chain(), { runId: 'r' });
+    expect(await errorOf(client.execute(chain()))).toMatchObject({ code: 'NODE_DOWN' });
+    await start();
+    expect((await handle.result()).results).toEqual({ a: 1, b: 2, c: 3 });
+  });
+
+  it('does need one where the process would take up runs', async () => {
+    expect(await errorOf(start({ nodes: [] }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('or a journal with orchestrate: false'),
+    });
+  });
+
   it('takes the same DAG twice as one run, and refuses another', async () => {
     const client = await start({ orchestrate: false });
     await client.submit(chain(), { runId: 'r' });

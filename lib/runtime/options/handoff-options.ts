@@ -285,7 +285,7 @@ export const handoffSchema = optionSet({
   nodes: option(
     listOf(
       nodeSchema,
-      'a list of { name, capabilities, threads?, speed?, price?, probe?, enforceMemory? }, not empty without a transport',
+      'a list of { name, capabilities, threads?, speed?, price?, probe?, enforceMemory? }, not empty without a transport or a journal',
     ),
     {
       description: 'Nodes of this host.',
@@ -404,8 +404,12 @@ export const defaultMaxCacheBytes = v.getDefault(handoffSchema.entries.maxCacheB
 export function resolveOptions(given: HandoffOptions): ResolvedOptions {
   const { monitorInterval, costModel = {}, ...resolved } = parseOptions('Handoff.start', handoffSchema, given);
   const transport = given.transport && resolveTransport(given.transport);
-  if (given.nodes?.length === 0 && transport === undefined)
-    throw invalidOption('Handoff.start', 'nodes', 'a list that is not empty, or a transport beside it', given.nodes);
+  const onlySubmits = given.journal !== undefined && given.orchestrate === false;
+  if (given.nodes?.length === 0 && transport === undefined && !onlySubmits) {
+    const expected =
+      'a list that is not empty; it may be empty beside a transport, or a journal with orchestrate: false';
+    throw invalidOption('Handoff.start', 'nodes', expected, given.nodes);
+  }
   // Names are unique in a cluster.
   const defaultName = transport === undefined ? 'local' : `${hostname()}-${process.pid}`;
   const own = resolved.nodes ?? [parseOptions('', nodeSchema, { name: defaultName, capabilities: machine() })];
