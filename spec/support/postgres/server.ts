@@ -85,6 +85,19 @@ export class PostgresServer {
     if (signal === 'SIGQUIT' || signal === 'SIGINT') await exited;
   }
 
+  /** Sends a signal to the server and to its backends, which are sessions of their own. Linux only. */
+  signalAll(signal: NodeJS.Signals): void {
+    const backends = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').split(' ').filter(Boolean);
+    for (const pid of [this.pid, ...backends.map(Number)]) process.kill(pid, signal);
+  }
+
+  /** Ends the server and its backends as a crash does. Linux only. */
+  async killAll(): Promise<void> {
+    const exited = once(this.#process, 'exit');
+    this.signalAll('SIGKILL');
+    await exited;
+  }
+
   /** Starts it again on the same port, after it was killed. */
   async restart(): Promise<void> {
     const started = await run(this.folder, this.#programs, this.port);
