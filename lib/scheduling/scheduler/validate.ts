@@ -316,6 +316,8 @@ function validateHolder(state: State, run: Run, i: number, missing: number): voi
     expect(missing > 0 || run.outcome !== undefined || isHeld(run, i), () => `${label(run, i)} waits for nothing`);
   if (status[i] === Status.delayed && run.outcome === undefined)
     expect(state.timers.has(run.delays.get(i) ?? -1), () => `${label(run, i)} is delayed, but no timer runs`);
+  if (status[i] !== Status.delayed)
+    expect(!run.delays.has(i), () => `${label(run, i)} has a timer for its next attempt, but is not delayed`);
   if (status[i] === Status.dispatched)
     expect(
       state.batches.get(run.batch[i]!)?.functions[run.tally[i]!] === i,

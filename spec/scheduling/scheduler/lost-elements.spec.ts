@@ -109,6 +109,11 @@ class World {
     );
   }
 
+  /** Why it waits. */
+  get timers(): string[] {
+    return [...this.state.timers.values()].map(({ kind }) => kind);
+  }
+
   get end(): string | undefined {
     return this.commands.map(({ type }) => type).find((type) => type === 'FinishRun' || type === 'FailRun');
   }
@@ -158,6 +163,7 @@ it('an element that is given up gives its place in the map to the next one', () 
   expect(world.work().ran.at(-1)).toBe('b[0]');
   world.failing.add('a[0]');
   expect(world.lose('a[0]').ran).toEqual(['list', 'a[0]']);
+  expect(world.timers, 'it is not tried again').toEqual([]);
   expect(world.work().ran.at(-1)).toBe('b[1]');
   expect(world.end).toBe('FailRun');
 });

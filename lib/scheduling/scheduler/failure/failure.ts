@@ -216,11 +216,7 @@ function giveUpDependents(state: State, run: Run, failed: number, out: Command[]
 
 /** Gives up the elements of a map that have not read their inputs. Returns them. */
 function giveUpElements(state: State, run: Run, span: Span, out: Command[]): number[] {
-  return [...elementsOf(span)].filter((i) => {
-    if (run.status[i] === Status.open) return false;
-    if (run.status[i] === Status.delayed) clearDelay(state, run, i, out);
-    return giveUp(state, run, i, out);
-  });
+  return [...elementsOf(span)].filter((i) => run.status[i] !== Status.open && giveUp(state, run, i, out));
 }
 
 /** Gives up the elements that take an element, and its map. Returns those. */
@@ -230,6 +226,7 @@ function giveUpTakers(state: State, run: Run, i: number, { takers, base, owner }
 
 function giveUp(state: State, run: Run, i: number, out: Command[]): boolean {
   if (ended.has(run.status[i]!)) return false;
+  if (run.status[i] === Status.delayed) clearDelay(state, run, i, out);
   run.status[i] = Status.unreachable;
   run.unfinished--;
   const span = spanOf(run, i);
