@@ -132,7 +132,7 @@ export class History {
     return this.#current.get(runId)?.find((run) => run.host === host);
   }
 
-  #started({ host, event, graph, done = [] }: FeedEvent, at: number): void {
+  #started({ host, event, graph, earlier }: FeedEvent, at: number): void {
     if (graph === undefined) return;
     const { runId, dagId } = graph;
     const before = this.#underWay(host, runId);
@@ -155,8 +155,8 @@ export class History {
     });
     this.#runs.set(run.key, run);
     this.#current.set(runId, [...(this.#current.get(runId) ?? []), run]);
-    run.wereDone(done);
     this.#record(run, event);
+    if (earlier !== undefined) this.#change(run, () => run.takeEarlier(earlier));
     this.#forget();
   }
 

@@ -3,8 +3,9 @@
  * object can reference any amount of memory.
  */
 import type { EventOf, HandoffEvent } from '../events/events.ts';
+import type { Earlier } from '../events/feed.ts';
 import type { RunGraph } from '../events/run-graph.ts';
-import { Outcome, RunRecord } from '../report/run-record.ts';
+import { RunRecord } from '../report/run-record.ts';
 import { type ErrorView, type Mark, type Marks, type Spans, type SparedKind, spanWidth } from './protocol.ts';
 import { type NotesLimits, RunNotes } from './run-notes.ts';
 import { SpanRows } from './span-rows.ts';
@@ -106,15 +107,9 @@ export class RunHistory {
     }
   }
 
-  /** Records functions that were done before the first event. */
-  wereDone(indexes: readonly number[]): void {
-    const { outcome } = this.record;
-    for (const i of indexes) {
-      if (outcome[i] !== Outcome.waiting) continue;
-      outcome[i] = Outcome.done;
-      this.record.done++;
-      this.spared.add(i, 'done');
-    }
+  /** Takes in what became of the run before its first event. */
+  takeEarlier(earlier: Earlier): void {
+    for (const i of this.record.takeEarlier(earlier)) this.spared.add(i, 'done');
   }
 
   /** Records the death of a thread that this run may use. */

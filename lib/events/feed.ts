@@ -16,18 +16,25 @@ export interface FeedEvent<Type extends EventType = EventType> {
   readonly event: HandoffEvent & EventOf<Type>;
   /** Sent with `run:started`. Built on first access. */
   readonly graph?: RunGraph;
-  /**
-   * Sent with the `run:started` of a run that is already in progress: indexes into the graph of functions that are
-   * done.
-   */
-  readonly done?: readonly number[];
+  /** Sent with the `run:started` of a run that is already in progress. */
+  readonly earlier?: Earlier;
+}
+
+/** What has become of a run before its first event. Functions are indexes into its graph, as it has grown. */
+export interface Earlier {
+  /** What it has grown by, in order. */
+  readonly grown: readonly EventOf<'run:grown'>[];
+  /** Includes functions that answered with a graph that is not done. */
+  readonly done: readonly number[];
+  readonly skipped: readonly number[];
+  readonly failed: readonly number[];
 }
 
 export interface Feed {
   /**
    * Subscribes to events of these types. Events of one host arrive in order, each once. Runs in progress come first, as
-   * a `run:started` with the time they began; those of this host arrive before the call returns. When a host goes, its
-   * runs are reported as failed with `NODE_DOWN`.
+   * a `run:started` with the time they began and what has become of them since; those of this host arrive before the
+   * call returns. When a host goes, its runs are reported as failed with `NODE_DOWN`.
    *
    * @returns a function that ends the subscription
    */

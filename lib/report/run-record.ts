@@ -2,6 +2,7 @@
 import { messageOf } from '../core/message-of.ts';
 import { cut } from '../core/cut.ts';
 import type { EventOf, EventType, GrownGraph, HandoffEvent } from '../events/events.ts';
+import type { Earlier } from '../events/feed.ts';
 import type { Growth, RunGraph } from '../events/run-graph.ts';
 
 /** The state of a function. */
@@ -120,7 +121,7 @@ export class RunRecord {
         return;
       case 'function:restored':
       case 'function:cached':
-        return this.#doneBefore(event.functionId);
+        return void this.#doneBefore(event.functionId);
       case 'attempts':
         return this.#spans(event);
       case 'function:retrying':
@@ -131,11 +132,9 @@ export class RunRecord {
           ? this.#growMap(event.functionId, event.count)
           : this.#growGraph(event.functionId, event.graph);
       case 'function:skipped':
-        if (this.#decide(event.functionId, (before) => before === Outcome.waiting, Outcome.skipped)) this.skipped++;
-        return;
+        return this.#skipped(event.functionId);
       case 'function:failed':
-        if (this.#decide(event.functionId, (before) => before !== Outcome.failed, Outcome.failed)) this.failed++;
-        return;
+        return this.#failed(event.functionId);
       case 'function:progress':
         this.#noteProgress(event);
         return;
@@ -147,11 +146,33 @@ export class RunRecord {
     }
   }
 
-  /** A function did not run: it was recorded, or its result comes from the cache. */
-  #doneBefore(functionId: string): void {
-    if (!this.#decide(functionId, (before) => before !== Outcome.done, Outcome.done)) return;
+  /**
+   * Takes in what became of the run before its first event.
+   *
+   * @returns the functions that are done, without maps: those are done when their elements are
+   */
+  takeEarlier({ grown, done, skipped, failed }: Earlier): number[] {
+    for (const each of grown) this.record(each);
+    const { ids } = this.graph;
+    for (const i of skipped) this.#skipped(ids[i]!);
+    for (const i of failed) this.#failed(ids[i]!);
+    return done.filter((i) => !this.#maps.has(i) && this.#doneBefore(ids[i]!));
+  }
+
+  /** A function is done without an attempt that was observed. @returns whether it was not before */
+  #doneBefore(functionId: string): boolean {
+    if (!this.#decide(functionId, (before) => before !== Outcome.done, Outcome.done)) return false;
     this.done++;
     this.#elementDone(this.index.get(functionId)!, 1);
+    return true;
+  }
+
+  #skipped(functionId: string): void {
+    if (this.#decide(functionId, (before) => before === Outcome.waiting, Outcome.skipped)) this.skipped++;
+  }
+
+  #failed(functionId: string): void {
+    if (this.#decide(functionId, (before) => before !== Outcome.failed, Outcome.failed)) this.failed++;
   }
 
   #noteProgress({ functionId, fraction, note }: EventOf<'function:progress'>): void {

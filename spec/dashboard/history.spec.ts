@@ -10,6 +10,8 @@ import { beginning, type Place, type RunHistory } from '../../lib/dashboard/run-
 import { recordedView, toRunView } from '../../lib/dashboard/views.ts';
 import { chainGraph, spans, started, told } from './support.ts';
 
+const graphOfOne = { ids: ['x'], names: ['work'], deps: [[]] };
+
 function historyOf(limits: Partial<HistoryLimits> = {}): History {
   let last = 0;
   return new History(() => `key-${last++}`, limits);
@@ -430,7 +432,7 @@ describe('functions without an attempt here', () => {
 
   it('are shown as restored, cached or done, each once, from any place on', () => {
     const history = historyOf();
-    history.record({ ...started(chainGraph('d', 6)), done: [0] });
+    history.record({ ...started(chainGraph('d', 6)), earlier: { grown: [], done: [0], skipped: [], failed: [] } });
     const run = only(history);
     for (const each of [restored(1, 'a'), cached(2), restored(1, 'a'), restored(3, ''), restored(99, 'a')])
       history.record(each);
@@ -450,6 +452,34 @@ describe('functions without an attempt here', () => {
       ['waiting', null],
     ]);
     expect(toRunView(run)).toMatchObject({ done: 4, total: 6 });
+  });
+
+  it('are shown with everything that the run had grown by, and with what was skipped and failed', () => {
+    const history = historyOf();
+    const grown = [
+      { type: 'run:grown', at: 1001, runId: 'd', dagId: 'd', functionId: 'f0', count: 2 },
+      { type: 'run:grown', at: 1001, runId: 'd', dagId: 'd', functionId: 'f1', count: 1, graph: graphOfOne },
+    ] as const;
+    // f0 is a map, whose elements are done, so it is done too, and not counted itself.
+    history.record({
+      ...started(chainGraph('d', 5)),
+      earlier: { grown, done: [0, 1, 5, 6], skipped: [2], failed: [3] },
+    });
+    const run = only(history);
+    expect(run.record.graph.ids).toEqual(['f0', 'f1', 'f2', 'f3', 'f4', 'f0[0]', 'f0[1]', 'f1/x']);
+    expect(run.record.graph.ids.map((_, i) => recordedView(run, i).state)).toEqual([
+      'done',
+      'done',
+      'skipped',
+      'failed',
+      'waiting',
+      'done',
+      'done',
+      'waiting',
+    ]);
+    expect(toRunView(run)).toMatchObject({ grown: 2, done: 3, failed: 1, total: 6 });
+    history.record(told({ ...spans('d', [7]), functionIds: ['f1/x'] }));
+    expect(toRunView(run)).toMatchObject({ done: 4 });
   });
 
   it('are done as usual when they run here after all', () => {

@@ -1,13 +1,15 @@
 /** What a feed has told, and what it is yet to tell. */
 import { type EventType, type Handoff, eventTypes } from '../../lib/index.ts';
+import type { Earlier } from '../../lib/events/feed.ts';
 import type { RunGraph } from '../../lib/events/run-graph.ts';
+import { RunRecord } from '../../lib/report/run-record.ts';
 import { overviewOf } from '../../lib/runtime/handoff.ts';
 
 interface Told {
   readonly host: string;
   readonly event: any;
   readonly graph?: RunGraph;
-  readonly done?: readonly number[];
+  readonly earlier?: Earlier;
 }
 
 export class Heard {
@@ -32,6 +34,17 @@ export class Heard {
 
   of(type: EventType, dagId?: string): Told[] {
     return this.told.filter(({ event }) => event.type === type && (dagId === undefined || event.dagId === dagId));
+  }
+
+  /** A run as a reader knows it that heard all of this. */
+  recordOf(runId: string): RunRecord {
+    const began = this.of('run:started').find(({ event }) => event.runId === runId)!;
+    const record = new RunRecord(began.graph!);
+    for (const { event, earlier } of this.told) {
+      record.record(event);
+      if (event.runId === runId && earlier !== undefined) record.takeEarlier(earlier);
+    }
+    return record;
   }
 
   /** Resolves with the first such event, told or yet to be. */

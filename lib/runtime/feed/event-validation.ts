@@ -116,13 +116,16 @@ export const fieldsOf: { readonly [Type in RelayedType]: Fields<Type> } = {
 
 /**
  * Whether the columns of `spans` are consistent with each other. Each column has been checked on its own before.
- *
- * @param functions the number of functions of the run; undefined when it is unknown
+ * `indexes` may be of functions that the run has grown by since, so readers compare ids.
  */
-export function areColumns(
-  { functionIds, indexes, attempts, spans, bytes: sizes, failed }: EventOf<'attempts'>,
-  functions: number | undefined,
-): boolean {
+export function areColumns({
+  functionIds,
+  indexes,
+  attempts,
+  spans,
+  bytes: sizes,
+  failed,
+}: EventOf<'attempts'>): boolean {
   const size = functionIds.length;
   if (
     attempts.length !== size ||
@@ -134,7 +137,7 @@ export function areColumns(
   for (let k = 0; k < size; k++) if (!(spans[2 * k]! <= spans[2 * k + 1]!)) return false;
   for (let k = 0; k < failed.length; k++)
     if (failed[k]! >= size || (k > 0 && failed[k]! <= failed[k - 1]!)) return false;
-  return functions === undefined || indexes === undefined || indexes.every((i) => i < functions);
+  return true;
 }
 
 /**

@@ -3,6 +3,7 @@ import { survey } from '../../core/survey.ts';
 import { deserialize, serialize } from 'node:v8';
 import { textOf } from '../../core/error-wire.ts';
 import { type EventOf, eventTypes, type EventType, type HandoffEvent } from '../../events/events.ts';
+import type { Earlier } from '../../events/feed.ts';
 import type { RunGraph } from '../../events/run-graph.ts';
 import { areColumns, fieldsOf, isGraph, isTime } from './event-validation.ts';
 import { cut, fromEventError, sizeOfError, toEventError } from './event-error.ts';
@@ -16,7 +17,14 @@ export interface EventWire {
 
 /** The runs in progress at the start of a subscription. Graphs that were sent before are left out. */
 export interface UnderWayWire {
-  readonly underWay: readonly (EventWire & { readonly done: Int32Array })[];
+  readonly underWay: readonly (EventWire & { readonly earlier?: EarlierWire })[];
+}
+
+interface EarlierWire {
+  readonly grown: Earlier['grown'];
+  readonly done: Int32Array;
+  readonly skipped: Int32Array;
+  readonly failed: Int32Array;
 }
 
 export type Wire = EventWire | UnderWayWire;
@@ -90,13 +98,8 @@ function serialized(value: unknown): Buffer | undefined {
  * Reads an event sent by a peer. Returns undefined when it is malformed.
  *
  * @param offset how far the peer's clock is ahead, in ms
- * @param functionsOf returns the number of functions of a run of the peer; undefined when it is unknown
  */
-export function fromEventWire(
-  wire: EventWire,
-  offset: number,
-  functionsOf: (runId: string) => number | undefined = () => undefined,
-): HandoffEvent | undefined {
+export function fromEventWire(wire: EventWire, offset: number): HandoffEvent | undefined {
   const received = wire?.event as any; // mutable: it was just decoded and belongs to nothing else
   if (
     typeof received !== 'object' ||
@@ -115,7 +118,7 @@ export function fromEventWire(
       if (!check(received[field])) return undefined;
       if (received[field] !== undefined) event[field] = received[field]; // unknown fields of other versions are ignored
     }
-    if (event.type === 'attempts' && !areColumns(event, functionsOf(event.runId))) return undefined;
+    if (event.type === 'attempts' && !areColumns(event)) return undefined;
     if (event.type === 'function:log' && (event.values = fromLogged(event.values)) === undefined) return undefined;
     if ('error' in fields) event.error = fromEventError(received.error);
     return event;
@@ -172,8 +175,45 @@ export function fromGraphWire(
   });
 }
 
-/** Checks the finished functions sent by a peer. Returns undefined when they do not belong to a run of this size. */
-export function fromDoneWire(done: unknown, functions: number): number[] | undefined {
-  if (!(done instanceof Int32Array) || done.length > functions) return undefined;
-  return done.every((i) => i >= 0 && i < functions) ? [...done] : undefined;
+export function toEarlierWire({ grown, done, skipped, failed }: Earlier): EarlierWire {
+  return {
+    grown,
+    done: Int32Array.from(done),
+    skipped: Int32Array.from(skipped),
+    failed: Int32Array.from(failed),
+  };
+}
+
+/**
+ * Checks what a peer says of a run in progress. Returns undefined when it does not belong to that run.
+ *
+ * @param wire untrusted input; undefined when the peer could not send it
+ * @param run its id and the number of functions that it began with
+ * @param offset how far the peer's clock is ahead, in ms
+ */
+export function fromEarlierWire(
+  wire: unknown,
+  { runId, functions }: Pick<EventOf<'run:started'>, 'runId' | 'functions'>,
+  offset: number,
+): Earlier | undefined {
+  if (wire === undefined) return { grown: [], done: [], skipped: [], failed: [] };
+  if (typeof wire !== 'object' || wire === null) return undefined;
+  const received = wire as Record<keyof Earlier, unknown>;
+  if (!Array.isArray(received.grown)) return undefined;
+  const grown: EventOf<'run:grown'>[] = [];
+  let size = functions;
+  for (const each of received.grown as unknown[]) {
+    const event = fromEventWire({ event: each as HandoffEvent }, offset);
+    if (event?.type !== 'run:grown' || event.runId !== runId) return undefined;
+    grown.push(event);
+    size += event.count;
+  }
+  const [done, skipped, failed] = [received.done, received.skipped, received.failed].map((of) => indexesIn(of, size));
+  return done && skipped && failed && { grown, done, skipped, failed };
+}
+
+/** Undefined if they are not indexes of a list of this size. */
+function indexesIn(wire: unknown, size: number): number[] | undefined {
+  if (!(wire instanceof Int32Array) || wire.length > size) return undefined;
+  return wire.every((i) => i >= 0 && i < size) ? [...wire] : undefined;
 }

@@ -13,13 +13,13 @@ import type { Peer } from '../../hosts/cluster/peer.ts';
 import type { RemoteHost } from '../../hosts/cluster/remote-host.ts';
 import { HandoffError } from '../../core/errors.ts';
 import { type EventOf, type EventType, type HandoffEvent, timestamp } from '../../events/events.ts';
-import type { Feed, FeedEvent } from '../../events/feed.ts';
+import type { Earlier, Feed, FeedEvent } from '../../events/feed.ts';
 import type { RunGraph } from '../../events/run-graph.ts';
 import type { OwnEvent, OwnEvents } from './local-events.ts';
 import { Relay } from './relay.ts';
 import {
   type EventWire,
-  fromDoneWire,
+  fromEarlierWire,
   fromEventWire,
   fromGraphWire,
   seenByAll,
@@ -100,8 +100,8 @@ export class HandoffFeed implements Feed {
       expected: new Set(wantsRuns ? this.#sources.values() : []),
     };
     if (wantsRuns)
-      for (const { event, graph, done } of this.#own.underWay())
-        this.#give(subscription, toFeedEvent(this.#host(), event, graph, done));
+      for (const { event, graph, earlier } of this.#own.underWay())
+        this.#give(subscription, toFeedEvent(this.#host(), event, graph, earlier));
     this.#subscriptions.add(subscription);
     this.#listen(wantsRuns);
     return () => {
@@ -181,7 +181,7 @@ export class HandoffFeed implements Feed {
   }
 
   #event(source: Source, wire: EventWire): void {
-    const event = this.#read(source, wire);
+    const event = fromEventWire(wire, source.peer.clock.offset);
     const received =
       event?.type === 'run:started' ? this.#began(source, event, wire) : event && { host: source.name, event };
     if (received === undefined) return void this.#dropped++;
@@ -190,17 +190,14 @@ export class HandoffFeed implements Feed {
     this.#deliver(received, source);
   }
 
-  #read({ peer, runs }: Source, wire: EventWire): HandoffEvent | undefined {
-    return fromEventWire(wire, peer.clock.offset, (runId) => runs.get(runId)?.event.functions);
-  }
-
   /** Delivers the running DAGs of a host to subscribers that wait for them. */
   #underWay(source: Source, { underWay }: UnderWayWire): void {
     const runs: FeedEvent[] = [];
+    const { offset } = source.peer.clock;
     for (const wire of Array.isArray(underWay) ? (underWay as UnderWayWire['underWay']) : [undefined]) {
-      const event = wire && this.#read(source, wire);
-      const done = event?.type === 'run:started' ? fromDoneWire(wire!.done, event.functions) : undefined;
-      const received = done && this.#began(source, event as EventOf<'run:started'>, wire!, done);
+      const event = wire && fromEventWire(wire, offset);
+      const earlier = event?.type === 'run:started' ? fromEarlierWire(wire!.earlier, event, offset) : undefined;
+      const received = earlier && this.#began(source, event as EventOf<'run:started'>, wire!, earlier);
       if (received !== undefined) runs.push(received);
       else this.#dropped++;
       if (wire === undefined) break;
@@ -216,7 +213,7 @@ export class HandoffFeed implements Feed {
     source: Source,
     event: EventOf<'run:started'>,
     { graph: wire }: EventWire,
-    done?: readonly number[],
+    earlier?: Earlier,
   ): FeedEvent | undefined {
     const known = source.runs.get(event.runId);
     const make = wire === undefined ? undefined : fromGraphWire(wire, event);
@@ -224,7 +221,7 @@ export class HandoffFeed implements Feed {
     if (wire === undefined && known?.graph !== undefined && known.event.functions !== event.functions) return undefined;
     const graph = make === undefined ? known?.graph : once(make);
     source.runs.set(event.runId, { event, graph });
-    return toFeedEvent(source.name, event, graph, done);
+    return toFeedEvent(source.name, event, graph, earlier);
   }
 
   /** Starts, changes or ends what this host relays to another. */
@@ -284,8 +281,8 @@ export class HandoffFeed implements Feed {
 }
 
 /** @param graph called on first access, because it takes time and few readers need it */
-function toFeedEvent(host: string, event: HandoffEvent, graph?: () => RunGraph, done?: readonly number[]): FeedEvent {
-  const received: FeedEvent = { host, event, ...(done !== undefined && { done }) };
+function toFeedEvent(host: string, event: HandoffEvent, graph?: () => RunGraph, earlier?: Earlier): FeedEvent {
+  const received: FeedEvent = { host, event, ...(earlier !== undefined && { earlier }) };
   return graph === undefined ? received : Object.defineProperty(received, 'graph', { get: graph, enumerable: true });
 }
 

@@ -1,11 +1,13 @@
 /** The events that this host reports: about its runs, nodes, threads, actors and supervisors. */
 import type { CompiledDag } from '../../dag/compile/compiled-dag.ts';
-import type { EventOf, EventType, HandoffEvent } from '../../events/events.ts';
+import { type EventOf, type EventType, type HandoffEvent, timestamp } from '../../events/events.ts';
+import type { Earlier } from '../../events/feed.ts';
 import { type RunGraph, toRunGraph } from '../../events/run-graph.ts';
 import { Status } from '../../scheduling/scheduler/state.ts';
 import type { RunResults } from '../../workers/store/run-results.ts';
 import type { ActiveRun } from '../../engine/active-run.ts';
 import type { Driver } from '../../engine/driver.ts';
+import { grownEvents } from '../../engine/grown-graph.ts';
 import type { Tap } from './event-tap.ts';
 import type { CostModel } from '../../scheduling/costs/cost-model.ts';
 
@@ -20,8 +22,7 @@ export interface OwnRun {
   /** As if the run began now. */
   readonly event: EventOf<'run:started'>;
   readonly graph: () => RunGraph;
-  /** Finished functions. */
-  readonly done: readonly number[];
+  readonly earlier: Earlier;
 }
 
 // How many finished runs can still be queried.
@@ -60,7 +61,7 @@ export class OwnEvents {
         functions: active.request.plan.size,
       },
       graph: this.#graphOf(active),
-      done: doneOf(active),
+      earlier: earlierOf(active),
     }));
   }
 
@@ -99,9 +100,16 @@ export class OwnEvents {
   }
 }
 
-function doneOf({ run }: ActiveRun): number[] {
+function earlierOf({ run }: ActiveRun): Earlier {
+  if (run === undefined) return { grown: [], done: [], skipped: [], failed: [] };
   const done: number[] = [];
-  if (run === undefined) return done;
-  for (let i = 0; i < run.plan.size; i++) if (run.status[i] === Status.done) done.push(i);
-  return done;
+  const skipped: number[] = [];
+  const failed: number[] = [];
+  for (let i = 0; i < run.plan.size; i++) {
+    const status = run.status[i];
+    if (status === Status.done || (status === Status.open && run.growth!.expansions.has(i))) done.push(i);
+    else if (status === Status.skipped) skipped.push(i);
+    else if (status === Status.failed) failed.push(i);
+  }
+  return { grown: grownEvents(run, timestamp()), done, skipped, failed };
 }

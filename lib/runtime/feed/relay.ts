@@ -5,7 +5,7 @@
 import type { EventType } from '../../events/events.ts';
 import type { RunGraph } from '../../events/run-graph.ts';
 import type { OwnEvent, OwnRun } from './local-events.ts';
-import { type EventWire, sizeOf, toEventWire, toGraphWire, type Wire } from './event-wire.ts';
+import { type EventWire, sizeOf, toEarlierWire, toEventWire, toGraphWire, type Wire } from './event-wire.ts';
 
 export interface RelayParts {
   /** Listens to the events of this host. */
@@ -152,10 +152,9 @@ export class Relay {
       bytes: 0,
       failures: 0,
       wire: (isBare) => ({
-        underWay: runs.map(({ event, graph, done }) => ({
-          ...(isBare ? { event } : this.#withGraph({ event }, graph())),
-          done: Int32Array.from(done),
-        })),
+        underWay: runs.map(({ event, graph, earlier }) =>
+          isBare ? { event } : { ...this.#withGraph({ event }, graph()), earlier: toEarlierWire(earlier) },
+        ),
       }),
     };
   }

@@ -1,13 +1,17 @@
 /** The events of all hosts, as one of them reads them. */
 import { describe, expect, it, vi } from 'vitest';
 import { Peer } from '../../../lib/hosts/cluster/peer.ts';
-import { Dag, type EventType, type Handoff } from '../../../lib/index.ts';
+import { Dag, type EventType, type Handoff, tasks } from '../../../lib/index.ts';
+import { recordedEvents } from '../../../lib/report/run-record.ts';
 import { overviewOf } from '../../../lib/runtime/handoff.ts';
 import { dagOf, errorOf, t } from '../../support/handoff.ts';
 import { Heard } from '../../support/heard.ts';
 import { type HostProcess, record, startHere, startHost } from '../../support/hosts.ts';
 import { f, Folder, until } from './folder.ts';
 
+const e = tasks<typeof import('../../fixtures/expand-tasks.ts')>(
+  new URL('../../fixtures/expand-tasks.ts', import.meta.url),
+);
 const runEvents: readonly EventType[] = ['run:started', 'run:finished', 'run:failed'];
 
 interface Two {
@@ -132,8 +136,8 @@ describe('what another host runs', () => {
     );
     const asked = performance.timeOrigin + performance.now();
     const first = new Heard(handoff, ...runEvents, 'attempts');
-    const { event, graph, host, done } = await first.first('run:started');
-    expect(done).toEqual([1]);
+    const { event, graph, host, earlier } = await first.first('run:started');
+    expect(earlier).toEqual({ grown: [], done: [1], skipped: [], failed: [] });
     expect(first.told[0]!.event).toBe(event);
     expect(host).toBe(other.address);
     expect(graph!.ids).toEqual(['x', 'y']);
@@ -142,7 +146,7 @@ describe('what another host runs', () => {
     // Clocks are aligned anew meanwhile, so that the time may differ by a little.
     expect(await second.first('run:started')).toMatchObject({
       event: { ...event, at: expect.closeTo(event.at, -2) as number },
-      done: [1],
+      earlier,
       graph,
     });
     expect(first.of('run:started'), 'whoever knows is not told again').toHaveLength(1);
@@ -152,6 +156,31 @@ describe('what another host runs', () => {
     expect(first.of('run:started')).toHaveLength(1);
     expect(second.of('run:started')).toHaveLength(1);
     expect(new Heard(handoff, ...runEvents).told).toEqual([]);
+  });
+
+  it('is reported with what it has grown by, to those who heard of it before and to those who join then', async () => {
+    const { handoff, other } = await two();
+    const folder = new Folder();
+    const early = await Heard.everywhere(handoff, ...recordedEvents);
+    const dag = dagOf(
+      { id: 'm', code: t.double, extraArgs: [[1, 2, 3]], map: true },
+      { id: 'tree', code: e.sum, extraArgs: [0, 16, 4] },
+      { id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 1] },
+    );
+    const running = other.execute(dag);
+    await folder.arrived(1);
+    const now = () => early.recordOf(early.of('run:started')[0]!.event.runId);
+    await until(() => early.of('run:started').length > 0 && now().done === 13);
+    const late = new Heard(handoff, ...recordedEvents);
+    const { event } = await late.first('run:started');
+    const [known, learned] = [now(), late.recordOf(event.runId)];
+    expect(learned.graph.growth).toHaveLength(4);
+    expect([learned.graph, [...learned.outcome], learned.done]).toEqual([known.graph, [...known.outcome], 13]);
+    folder.open();
+    await running;
+    await Promise.all([early.first('run:finished'), late.first('run:finished')]);
+    expect([now().done, late.recordOf(event.runId).done]).toEqual([14, 14]);
+    expect(overviewOf(handoff).feed.dropped).toBe(0);
   });
 
   it('is reported for a host that joins later', async () => {
@@ -349,7 +378,7 @@ describe('a host that tells what is none of ours', () => {
       offset: Int32Array.of(0, 1),
       edges: Int32Array.of(7),
     };
-    const done = Int32Array.of(0);
+    const none = { grown: [], done: new Int32Array(0), skipped: new Int32Array(0), failed: new Int32Array(0) };
     const good = {
       event: { ...run, runId: 'good', dagId: 'good' },
       graph: { ...graph, runId: 'good', dagId: 'good', offset: Int32Array.of(0, 0), edges: new Int32Array(0) },
@@ -361,9 +390,9 @@ describe('a host that tells what is none of ours', () => {
       { event: run, graph: 'graph' },
       { underWay: null },
       { underWay: [null] },
-      { underWay: [{ event: run, graph, done }] },
-      { underWay: [{ event: { ...run, runId: 'other' }, done: Int32Array.of(5) }] },
-      { underWay: [{ event: run, graph: { ...good.graph, runId: 'bad', dagId: 'bad' }, done: 'all' }] },
+      { underWay: [{ event: run, graph, earlier: none }] },
+      { underWay: [{ event: { ...run, runId: 'other' }, earlier: { ...none, done: Int32Array.of(5) } }] },
+      { underWay: [{ event: run, graph: { ...good.graph, runId: 'bad', dagId: 'bad' }, earlier: 'all' }] },
       good,
       {
         event: {
@@ -374,7 +403,7 @@ describe('a host that tells what is none of ours', () => {
           node: 'b',
           thread: 0,
           functionIds: ['x'],
-          indexes: [4],
+          indexes: [-1],
           attempts: [1],
           spans: [at, at],
           bytes: [0],

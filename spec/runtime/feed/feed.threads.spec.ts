@@ -1,12 +1,39 @@
 /** What the feed tells of this host. Other hosts: `spec/hosts/cluster/feed.spec.ts`. */
 import { describe, expect, it } from 'vitest';
-import { Dag, eventTypes } from '../../../lib/index.ts';
+import { Dag, eventTypes, type FunctionSpec, tasks } from '../../../lib/index.ts';
+import { recordedEvents, type RunRecord } from '../../../lib/report/run-record.ts';
 import { overviewOf } from '../../../lib/runtime/handoff.ts';
 import { Gate } from '../../support/gate.ts';
 import { dagOf, errorOf, t, twoNodes, useHandoff } from '../../support/handoff.ts';
 import { Heard } from '../../support/heard.ts';
 
 const handoff = useHandoff({ nodes: twoNodes }, { learns: true });
+const e = tasks<typeof import('../../fixtures/expand-tasks.ts')>(
+  new URL('../../fixtures/expand-tasks.ts', import.meta.url),
+);
+
+/** Grows in every way until it waits at a gate. */
+function growing(gate: Gate): FunctionSpec[] {
+  return [
+    { id: 'list', code: t.constant, extraArgs: [[1, 2, 3]] },
+    { id: 'm', code: t.double, args: ['list'], map: true },
+    { id: 'n', code: t.increment, args: ['m'], map: true },
+    { id: 'none', code: t.double, extraArgs: [[]], map: true },
+    { id: 'tree', code: e.sum, extraArgs: [0, 16, 4] },
+    { id: 'no', code: t.constant, extraArgs: [false] },
+    { id: 'skipped', code: t.one, when: 'no' },
+    { id: 'bad', code: t.boom, maxRetries: 0 },
+    { id: 'held', code: e.gated, extraArgs: [gate.memory, 1] },
+    { id: 'after', code: t.double, args: ['held'], map: true },
+  ];
+}
+
+/** What a reader knows of a run, but for times and places. */
+function stateOf({ graph, outcome, done, failed, skipped, total }: RunRecord): unknown {
+  const { ids, deps, code, names, growth } = graph;
+  const functions = ids.map((id, i) => [id, names[code[i]!], deps[i]!.map((dep) => ids[dep]), outcome[i]]);
+  return { functions: functions.toSorted(), growth: growth!.length, done, failed, skipped, total };
+}
 
 describe('a feed', () => {
   it('tells what happens here as coming from this host, and graphs with runs', async () => {
@@ -89,11 +116,40 @@ describe('a feed', () => {
     expect(late.of('run:started')).toHaveLength(1);
     expect(late.of('run:finished')).toHaveLength(1);
     expect(blind.told.map(({ event }) => event.type)).toEqual(['run:finished']);
-    expect(late.told[0]!.done).toEqual([1]);
-    expect(early.told[0]!.done).toBeUndefined();
+    expect(late.told[0]!.earlier).toEqual({ grown: [], done: [1], skipped: [], failed: [] });
+    expect(early.told[0]!.earlier).toBeUndefined();
     const [attempts] = late.of('attempts'); // it was sent before anybody wanted to know when it would end
     expect(attempts!.event).toMatchObject({ functionIds: ['a'], attempts: [1], failed: [] });
     expect(attempts!.event.spans[0]).toBeLessThan(attempts!.event.spans[1]);
+  });
+
+  it('tells a later subscriber what running runs have grown by, and how their functions stand', async () => {
+    const gate = new Gate();
+    const early = new Heard(handoff(), ...recordedEvents);
+    const dag = dagOf(...growing(gate));
+    const running = handoff().execute(dag, { failurePolicy: 'continue' });
+    await gate.arrived(1);
+    const { runId } = early.of('run:started')[0]!.event;
+    for (const id of ['n', 'tree', 'none']) await handoff().getResult(runId, id);
+    await Promise.all([early.first('function:failed'), early.first('function:skipped')]);
+    const late = new Heard(handoff(), ...recordedEvents);
+    const [before, learned] = [early.recordOf(runId), late.recordOf(runId)];
+    gate.release();
+    await errorOf(running);
+    for (const heard of [early, late]) heard.end();
+    expect(before.graph.ids).toContain('tree/sum#1/sum#1');
+    expect(before.graph.growth!.map(({ owner }) => before.graph.ids[owner]).toSorted()).toEqual([
+      'held',
+      'm',
+      'n',
+      'none',
+      'tree',
+      'tree/sum#1',
+      'tree/sum#2',
+    ]);
+    expect(stateOf(learned)).toEqual(stateOf(before));
+    expect(late.of('run:grown').map(({ event }) => event.functionId)).toEqual(['after']);
+    expect(stateOf(late.recordOf(runId))).toEqual(stateOf(early.recordOf(runId)));
   });
 
   it('reports a run once to a subscriber that subscribes during its report', async () => {

@@ -8,9 +8,10 @@ import type { OwnEvent, OwnRun } from '../../../lib/runtime/feed/local-events.ts
 import { Relay, type RelayLimits } from '../../../lib/runtime/feed/relay.ts';
 import {
   type EventWire,
-  fromDoneWire,
+  fromEarlierWire,
   fromEventWire,
   fromGraphWire,
+  toEarlierWire,
   toEventWire,
   toGraphWire,
   type UnderWayWire,
@@ -118,6 +119,7 @@ const failed = (at: number, error: unknown): HandoffEvent => ({
   attempt: 1,
   error,
 });
+const none = { grown: [], done: [], skipped: [], failed: [] };
 const graphOf = (ids: readonly string[], deps: readonly (readonly number[])[] = ids.map(() => [])): RunGraph => ({
   runId: 'd',
   dagId: 'd',
@@ -212,7 +214,11 @@ describe('a relay', () => {
   it('reports a run without its graph when the graph cannot be sent, and gives up in the end', async () => {
     const graph = graphOf(['a']);
     const reader = new Reader({}, [
-      { event: { type: 'run:started', at: 1, runId: 'd', dagId: 'd', functions: 1 }, graph: () => graph, done: [] },
+      {
+        event: { type: 'run:started', at: 1, runId: 'd', dagId: 'd', functions: 1 },
+        graph: () => graph,
+        earlier: none,
+      },
     ]);
     reader.relay.want(all);
     const graphs = (): unknown[] =>
@@ -276,8 +282,9 @@ describe('a relay', () => {
 
   it('reports running runs and their finished functions after each subscription; graphs once', async () => {
     const graph = graphOf(['a', 'b', 'c'], [[], [0], [0, 1]]);
+    const earlier = { ...none, done: [0, 2], skipped: [1] };
     const reader = new Reader({}, [
-      { event: { type: 'run:started', at: 1, runId: 'd', dagId: 'd', functions: 3 }, graph: () => graph, done: [0, 2] },
+      { event: { type: 'run:started', at: 1, runId: 'd', dagId: 'd', functions: 3 }, graph: () => graph, earlier },
     ]);
     reader.relay.want(['run:started']);
     reader.relay.want(['run:started', 'attempts']);
@@ -289,11 +296,13 @@ describe('a relay', () => {
       UnderWayWire,
       EventWire,
     ];
-    expect(first).toMatchObject({ underWay: [{ event: { type: 'run:started', at: 1 }, done: Int32Array.of(0, 2) }] });
+    expect(first).toMatchObject({
+      underWay: [{ event: { type: 'run:started', at: 1 }, earlier: toEarlierWire(earlier) }],
+    });
     expect(
       fromGraphWire(structuredClone(first.underWay[0]!.graph!), { runId: 'd', dagId: 'd', functions: 3 })!(),
     ).toEqual(graph);
-    expect(again).toEqual({ underWay: [{ event: first.underWay[0]!.event, done: Int32Array.of(0, 2) }] });
+    expect(again).toEqual({ underWay: [{ event: first.underWay[0]!.event, earlier: toEarlierWire(earlier) }] });
     expect(last).toMatchObject({ event: { type: 'attempts' } });
     reader.relay.stop();
   });
@@ -472,7 +481,7 @@ describe('an event on its way', () => {
 
   it('is accepted when it is valid, without fields that this version does not know', () => {
     for (const event of [run, span, error, logged])
-      expect(fromEventWire(through({ event: { ...event, later: { toString: 1 } } }), 0, () => 1)).toMatchObject({
+      expect(fromEventWire(through({ event: { ...event, later: { toString: 1 } } }), 0)).toMatchObject({
         type: event.type,
       });
     expect(fromEventWire(through({ event: { ...run, later: 1 } }), 0)).not.toHaveProperty('later');
@@ -514,7 +523,7 @@ describe('an event on its way', () => {
     { event: { ...span, attempts: [null] } },
     { event: { ...span, failed: [1] } },
     { event: { ...span, failed: [0, 0] } },
-    { event: { ...span, indexes: [1] } },
+    { event: { ...span, indexes: [-1] } },
     { event: { ...span, indexes: [] } },
     { event: { ...span, indexes: 'a' } },
     { event: { ...error, error: undefined } },
@@ -526,7 +535,7 @@ describe('an event on its way', () => {
     { event: { ...logged, values: serialize('text') } },
     { event: { type: 'result:fetched', at: 1, runId: 'd', dagId: 'd', functionId: 'f', node: 'a', bytes: NaN } },
   ])('that is invalid is ignored: %j', (wire) => {
-    expect(fromEventWire(through(wire), 0, () => 1)).toBeUndefined();
+    expect(fromEventWire(through(wire), 0)).toBeUndefined();
   });
 
   it('with a wrong length is ignored at once', () => {
@@ -617,9 +626,44 @@ describe('a graph on its way', () => {
     expect(fromGraphWire(malformed(), of)).toBeUndefined();
   });
 
-  it('comes with functions of its run that are done', () => {
-    expect(fromDoneWire(Int32Array.of(2, 0), 3)).toEqual([2, 0]);
-    for (const done of [undefined, [0], Int32Array.of(3), Int32Array.of(-1), Int32Array.of(0, 1, 2, 0)])
-      expect(fromDoneWire(done, 3)).toBeUndefined();
+  describe('comes with what has become of the run', () => {
+    const ofRun = { at: 5, runId: 'd', dagId: 'd' };
+    const grown = [
+      { ...ofRun, type: 'run:grown', functionId: 'a', count: 2 },
+      { ...ofRun, type: 'run:grown', functionId: 'b', count: 1, graph: { ids: ['x'], names: ['n'], deps: [[]] } },
+    ] as const;
+    const earlier = { grown, done: [2, 0, 5], skipped: [1], failed: [4] };
+    const onWire = (): any => deserialize(serialize(toEarlierWire(earlier)));
+
+    it('which arrives by the clock of the reader, with functions that it has grown by', () => {
+      expect(fromEarlierWire(onWire(), of, 2)).toEqual({
+        ...earlier,
+        grown: grown.map((each) => ({ ...each, at: 3 })),
+      });
+    });
+
+    it('or with nothing when it could not be sent', () => {
+      expect(fromEarlierWire(undefined, of, 0)).toEqual(none);
+    });
+
+    it.each<[string, () => unknown]>([
+      ['null', () => null],
+      ['a text', () => 'earlier'],
+      ['without what it has grown by', () => ({ ...onWire(), grown: undefined })],
+      ['grown by something else', () => ({ ...onWire(), grown: [{ ...grown[0], type: 'run:finished' }] })],
+      ['grown by an event that is malformed', () => ({ ...onWire(), grown: [{ ...grown[0], count: -1 }] })],
+      ['grown by what another run has grown by', () => ({ ...onWire(), grown: [{ ...grown[0], runId: 'e' }] })],
+      ['with a function that it has not grown by', () => ({ ...onWire(), grown: [] })],
+      ...(['done', 'skipped', 'failed'] as const).flatMap((field) =>
+        [undefined, [0], Int32Array.of(6), Int32Array.of(-1), Int32Array.of(0, 1, 2, 3, 4, 5, 0)].map(
+          (value): [string, () => unknown] => [
+            `with ${String(value)} as ${field}`,
+            () => ({ ...onWire(), [field]: value }),
+          ],
+        ),
+      ),
+    ])('%s is none', (_, malformed) => {
+      expect(fromEarlierWire(malformed(), of, 0)).toBeUndefined();
+    });
   });
 });
