@@ -8,11 +8,11 @@ import { doubtPolicies, failurePolicies, formats, logModes, runStates } from './
 import { defaultCacheDir, type HandoffFlags } from './flags/flags.ts';
 import type { JournalFlags, ResumeFlags, RunsFlags, ShowFlags, SubmitFlags } from './commands/journal.ts';
 import type { CacheFlags } from './commands/cache.ts';
-import type { ClusterNodesFlags } from './cluster.ts';
 import { completionScript, shells } from './commands/completion.ts';
 import type { DashboardCommandFlags } from './commands/dashboard.ts';
 import type { GraphFlags } from './commands/graph.ts';
 import type { NodeFlags } from './commands/node.ts';
+import type { NodesFlags } from './commands/nodes.ts';
 import { optionFlag, options, plain } from './flags/option-flags.ts';
 import type { PlanFlags } from './commands/plan.ts';
 import type { PlotFlags } from './commands/plot.ts';
@@ -164,7 +164,7 @@ export function createProgram(done: (code: number) => void): Command {
     .action(async (flags: NodeFlags) => done(await (await import('./commands/node.ts')).node(flags)));
   withCluster(program.command('nodes').description('list the nodes of a cluster'))
     .option('--json', 'print { hosts, nodes } as JSON')
-    .action(async (flags: ClusterNodesFlags) => done(await (await import('./cluster.ts')).clusterNodes(flags)));
+    .action(async (flags: NodesFlags) => done(await (await import('./commands/nodes.ts')).listNodes(flags)));
   withListening(
     withCluster(
       program.command('dashboard').description('serve a page that shows what a cluster does, until SIGTERM or Ctrl-C'),

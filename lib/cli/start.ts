@@ -17,7 +17,7 @@ import { takeEnvironment, type TransportVariables } from './flags/environment.ts
 import { natsOf, usesNats } from './flags/nats-flags.ts';
 import { describeError, ExitCode, exitCodeOf, UsageError } from './exit.ts';
 import { defaultCacheDir, type HandoffFlags, journalOf, nodesOf, transportOf } from './flags/flags.ts';
-import { defaultNode } from './commands/nodes.ts';
+import { defaultNode } from './flags/nodes.ts';
 import { otherHosts } from './output/tree.ts';
 
 /**

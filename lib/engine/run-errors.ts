@@ -29,9 +29,10 @@ export function causeOf(functionId: string, failure: Failure): unknown {
           ...(error !== undefined && { cause: error }),
         });
       const how = {
-        exit: `the worker thread exited with code ${exitCode}`,
-        uncaught: `an error was not caught, of this function or of one that ran earlier in that thread: ${textOf(error)}`,
-        'out-of-memory': 'the worker thread ran out of memory',
+        exit: `the worker thread exited with code ${exitCode}. Let functions return or throw instead of calling process.exit()`,
+        uncaught: `an error was not caught, of this function or of one that ran earlier in that thread: ${textOf(error)}. Await every promise, and handle every 'error' event`,
+        'out-of-memory':
+          'the worker thread ran out of memory. Raise resourceLimits.maxOldGenerationSizeMb of the node, or give functions smaller inputs',
         killed: 'the worker thread was ended',
         import: 'the worker thread ended while it imported a module',
       }[reason];

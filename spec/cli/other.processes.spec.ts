@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatBytes, toJson, toTable, toText } from '../../lib/cli/output/output.ts';
 import { printable, printableLine, printableLines } from '../../lib/cli/output/printable.ts';
-import { parseNodes } from '../../lib/cli/commands/nodes.ts';
+import { parseNodes } from '../../lib/cli/flags/nodes.ts';
 import { cli } from '../support/cli.ts';
 
 describe('handoff', () => {

@@ -106,6 +106,34 @@ test "$("$node" out/bundled.js)" = '{ sum: 6 }'
 echo '{ "type": "module" }' > swallowed/package.json
 if "$node" swallowed/bundled.js 2> swallowed/errors; then echo 'a bundle of the whole runs'; exit 1; fi
 grep -q 'leave the package external' swallowed/errors || { cat swallowed/errors; exit 1; }
+
+# A project of `handoff init` in such a folder, in TypeScript that is not built: the program, the command, node:test and Vitest, tsx and esbuild.
+# tsx brings esbuild. Vitest is linked from the repository, because it is large.
+"$node" "$folder/node_modules/handoffjs/dist/cli/bin.js" init 'Mein Projekt' 2> init.log
+cd 'Mein Projekt'
+mkdir node_modules
+ln -s "$folder/node_modules/handoffjs" node_modules/handoffjs
+ln -s "$repo/node_modules/vitest" node_modules/vitest
+test "$("$node" main.ts pipeline.ts | wc -l)" = 5
+test "$("$node" node_modules/handoffjs/dist/cli/bin.js run pipeline.ts --no-progress --json -- tasks.ts | "$node" -p 'JSON.parse(fs.readFileSync(0)).results.top.length')" = 5
+"$node" --test > node-test.log || { cat node-test.log; exit 1; }
+cat > vitest.test.ts <<'TS'
+import { Handoff } from 'handoffjs';
+import { expect, it } from 'vitest';
+import { wordsOf } from './pipeline.ts';
+it('runs the DAG', async () => {
+  const handoff = await Handoff.start({ nodes: [{ name: 'test', capabilities: { cpu: 1 } }] });
+  expect((await handoff.run(wordsOf(['tasks.ts']))).top).toHaveLength(5);
+  await handoff.stop();
+});
+TS
+"$node" "$repo/node_modules/vitest/vitest.mjs" run vitest.test.ts > vitest.log 2>&1 || { cat vitest.log; exit 1; }
+tools="$folder/tools"
+mkdir "$tools"
+npm install --silent --no-audit --no-fund --prefer-offline --prefix "$tools" tsx
+test "$("$node" "$tools/node_modules/tsx/dist/cli.mjs" main.ts pipeline.ts | wc -l)" = 5
+"$tools/node_modules/.bin/esbuild" --bundle --platform=node --format=esm --external:handoffjs --outdir=built --log-level=warning main.ts tasks.ts
+test "$("$node" built/main.js pipeline.ts | wc -l)" = 5
 cd "$folder"
 
 cat > typed.ts <<'TS'

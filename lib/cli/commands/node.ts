@@ -3,7 +3,7 @@ import { messageOf } from '../../core/message-of.ts';
 import { ExitCode } from '../exit.ts';
 import type { HandoffFlags } from '../flags/flags.ts';
 import { onInterrupt } from '../interrupt.ts';
-import { formatCapabilities } from './nodes.ts';
+import { formatCapabilities } from '../flags/nodes.ts';
 import { printable, printableLine } from '../output/printable.ts';
 import { withHandoff } from '../start.ts';
 import type { Handoff } from '../../runtime/handoff.ts';

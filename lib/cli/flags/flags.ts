@@ -12,7 +12,7 @@ import type { NodeOptions } from '../../runtime/options/handoff-options.ts';
 import type { TcpTransportOptions } from '../../runtime/options/transport-options.ts';
 import { parseAddress, unixPath } from '../../hosts/transport/tcp/address.ts';
 import { UsageError } from '../exit.ts';
-import { defaultNode, parseCapabilities, parseNodes } from '../commands/nodes.ts';
+import { defaultNode, parseCapabilities, parseNodes } from './nodes.ts';
 
 /** Flags that say how to reach other hosts. */
 export interface ClusterFlags {

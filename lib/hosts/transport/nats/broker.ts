@@ -108,7 +108,11 @@ export class Broker {
     try {
       await this.#client.flush();
     } catch (cause) {
-      throw new HandoffError('NODE_DOWN', 'the connection with the NATS server was lost', { cause });
+      throw new HandoffError(
+        'NODE_DOWN',
+        'the connection with the NATS server was lost. Check that the server runs, and its log',
+        { cause },
+      );
     }
     await new Promise((resolve) => setImmediate(resolve)); // the status of an earlier refusal is reported by then
     if (this.#violation !== undefined)

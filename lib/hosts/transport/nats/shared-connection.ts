@@ -19,7 +19,7 @@ export interface SharedConnection {
 /** Where no host has a transport over NATS. @throws like `Broker.connect` */
 export async function connectAlone(options: Omit<NatsOptions, 'identity'>, where: string): Promise<SharedConnection> {
   const identity = (): never => {
-    throw new Error('this connection is no host');
+    throw new Error('this connection belongs to no host, so it has no identity');
   };
   const settings = resolveNatsOptions({ ...options, identity }, where);
   const broker = await Broker.connect(settings, { lost() {}, back() {} }, new AbortController().signal);

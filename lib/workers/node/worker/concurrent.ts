@@ -56,7 +56,7 @@ export class Concurrent {
     });
     this.#sources = {
       local: () => {
-        throw new Error('a concurrent function takes no results of its batch');
+        throw new Error('unexpected: a concurrent function refers to a result of its own batch');
       },
       code: (code) => parts.codes.functions[code]!,
     };
