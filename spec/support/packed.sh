@@ -109,7 +109,7 @@ grep -q 'leave the package external' swallowed/errors || { cat swallowed/errors;
 
 # A project of `handoff init` in such a folder, in TypeScript that is not built: the program, the command, node:test and Vitest, tsx and esbuild.
 # tsx brings esbuild. Vitest is linked from the repository, because it is large.
-"$node" "$folder/node_modules/handoffjs/dist/cli/bin.js" init 'Mein Projekt' 2> init.log
+"$node" "$folder/node_modules/handoffjs/dist/cli/bin.js" init 'Mein Projekt' &> init.log
 cd 'Mein Projekt'
 mkdir node_modules
 ln -s "$folder/node_modules/handoffjs" node_modules/handoffjs
