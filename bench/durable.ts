@@ -1,6 +1,6 @@
 /** What it costs that runs are recorded, how soon one goes on after its process was killed, and what the cache gives. */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,7 +9,7 @@ import { chains, independent, toDag, type Vertex } from './support/graphs.ts';
 import { compete, median } from './support/measure.ts';
 import type { Row } from './support/report.ts';
 
-const worker = new URL('./support/durable-worker.ts', import.meta.url).pathname;
+const worker = new URL('./support/cold/resumed.mjs', import.meta.url).pathname;
 const nodes = [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }];
 const size = 10_000;
 
@@ -45,18 +45,36 @@ async function recording(folder: string, rounds: number): Promise<Row[]> {
     { none: runOf(bare, noops), normal: runOf(normal, noops), full: runOf(full, noops) },
     { rounds },
   );
-  const rows = (['normal', 'full'] as const).map((sync): Row => {
-    const { ms } = others[sync];
-    return {
-      group: 'durable',
-      name: `10,000 no-ops, recorded (SQLite, sync '${sync}')`,
-      unit: 'functions/s',
-      ours: size / (ms / 1000),
-      beside: size / (none.ms / 1000),
-      what: 'not recorded',
-      ratio: none.ms / ms,
-      goal: { atLeast: sync === 'normal' ? 50_000 : 20_000 },
-    };
+  const rows = (['normal', 'full'] as const).flatMap((sync): Row[] => {
+    const { ms, allCpu } = others[sync];
+    const name = `10,000 no-ops, recorded (SQLite, sync '${sync}')`;
+    return [
+      {
+        group: 'durable',
+        name,
+        unit: 'functions/s',
+        ours: size / (ms / 1000),
+        beside: size / (none.ms / 1000),
+        what: 'not recorded',
+        ratio: none.ms / ms,
+        goal: { atLeast: sync === 'normal' ? 50_000 : 20_000 },
+      },
+      {
+        group: 'durable',
+        name: `${name}: CPU of all threads`,
+        unit: 'µs/function',
+        ours: allCpu / size,
+        beside: none.allCpu / size,
+        what: 'not recorded',
+        ratio: none.allCpu / allCpu,
+      },
+    ];
+  });
+  rows.push({
+    group: 'durable',
+    name: '10,000 no-ops: growth of the journal',
+    unit: 'B/function',
+    ours: (await bytesOfRun(join(folder, 'bytes'), noops)) / size,
   });
   const long = independent(2000, 'compute', [stepsOf(1)]);
   const ms1 = await compete({ none: runOf(bare, long), normal: runOf(normal, long) }, { rounds, warmUps: 1 });
@@ -73,6 +91,18 @@ async function recording(folder: string, rounds: number): Promise<Row[]> {
   return rows;
 }
 
+/** By how much a journal of one run is larger than an empty one, in bytes. */
+async function bytesOfRun(path: string, vertices: readonly Vertex[]): Promise<number> {
+  const sizeAfter = async (work: (handoff: Handoff) => Promise<unknown>): Promise<number> => {
+    const handoff = await Handoff.start({ nodes, journal: { type: 'sqlite', path } });
+    await work(handoff);
+    await handoff.stop();
+    return readdirSync(path).reduce((sum, file) => sum + statSync(join(path, file)).size, 0);
+  };
+  const empty = await sizeAfter(async () => {});
+  return (await sizeAfter((handoff) => handoff.execute(toDag(vertices)))) - empty;
+}
+
 /** Steps of `compute` that take about this many ms here. */
 function stepsOf(ms: number): number {
   const steps = 1_000_000;
@@ -85,8 +115,10 @@ function stepsOf(ms: number): number {
 /** A process is killed when half of its functions are recorded, and another one goes on. */
 async function resuming(folder: string, rounds: number): Promise<Row[]> {
   const firsts: number[] = [];
+  const bare: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const path = join(folder, `resumed-${round}`);
+    bare.push(Number(spawnSync(process.execPath, ['-p', 'performance.now()'], { encoding: 'utf8' }).stdout));
     const killed = startWorker(path);
     await killed.said('begun');
     killed.kill();
@@ -104,6 +136,9 @@ async function resuming(folder: string, rounds: number): Promise<Row[]> {
       name: 'a run of 10,000, half done, after kill -9: process start to the first function',
       unit: 'ms',
       ours: median(firsts),
+      beside: median(bare),
+      what: 'a bare Node',
+      ratio: median(bare) / median(firsts),
       goal: { atMost: 300 },
     },
   ];
