@@ -77,7 +77,8 @@ try {
       const { ms, twice } = await resumed(peer);
       of.resume.push(ms);
       of.twice.push(twice);
-      process.stderr.write(`round ${round + 1} of ${rounds}: ${peer.name}\n`);
+      const rates = [of.sequence, of.parallel].map((each) => Math.round(each.at(-1)!)).join(' and ');
+      process.stderr.write(`${round + 1} of ${rounds}: ${peer.name}: ${rates} steps/s, goes on in ${ms} ms\n`);
     }
   }
   process.stdout.write(
