@@ -82,9 +82,10 @@ export class NatsServer {
   /** Sends a signal; after `SIGKILL` and `SIGTERM`, resolves when it has ended. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const exited = once(this.#process, 'exit');
+    const ends = signal === 'SIGKILL' || signal === 'SIGTERM';
+    const exited = ends ? once(this.#process, 'exit') : undefined;
     this.#process.kill(signal);
-    if (signal === 'SIGKILL' || signal === 'SIGTERM') await exited;
+    await exited;
   }
 
   /**
