@@ -59,7 +59,7 @@ const wide = (size: number): Dag =>
   );
 
 describe('attempts', () => {
-  it('report every function once, with the same facts as its own events', async () => {
+  it('report every function once, with the same data as its own events', async () => {
     const events = await eventsOf(['attempts', 'function:started', 'function:finished', 'result:stored'], () =>
       handoff().execute(
         dagOf(
@@ -90,7 +90,7 @@ describe('attempts', () => {
     expect(rows.filter(({ bytes }) => bytes >= 800_000)).toHaveLength(100);
   });
 
-  it('tell times within the run, one after the other on a thread', async () => {
+  it('give times within the run, in sequence on each thread', async () => {
     const events = await eventsOf(['run:started', 'attempts', 'run:finished'], () => handoff().execute(wide(2000)));
     const [first, last] = [events[0]!, events.at(-1)!];
     expect([first.type, last.type]).toEqual(['run:started', 'run:finished']);
@@ -107,7 +107,7 @@ describe('attempts', () => {
     expect(Math.max(...rows.map(({ ended }) => ended))).toBeLessThan(last.at + slack);
   });
 
-  it('report each attempt, and which of them threw', async () => {
+  it('report each attempt, and whether it threw', async () => {
     const calls = counter();
     const events = await eventsOf(['attempts', 'function:retrying'], () =>
       handoff().execute(
@@ -127,7 +127,7 @@ describe('attempts', () => {
     expect(events.filter(({ type }) => type === 'function:retrying')).toHaveLength(2);
   });
 
-  it('tell nothing of functions that were never begun', async () => {
+  it('leave out functions that never began', async () => {
     const chain = dagOf(
       { id: 'a', code: t.boom, maxRetries: 0 },
       { id: 'b', code: t.double, args: ['a'] as const },
@@ -144,7 +144,7 @@ describe('attempts', () => {
     ]);
   });
 
-  it('are emitted when only they have listeners, and are not among what "event" delivers', async () => {
+  it('are emitted when only they have listeners, and "event" does not deliver them', async () => {
     const types: string[] = [];
     const listener = ({ type }: { readonly type: string }): void => void types.push(type);
     handoff().on('event', listener);
@@ -157,7 +157,7 @@ describe('attempts', () => {
   });
 });
 
-describe('what threads are asked to tell', () => {
+describe('what threads are asked to report', () => {
   const flagsOf = async (...types: readonly EventType[]): Promise<number> => {
     const sent = vi.spyOn(NodeActor.prototype, 'send');
     try {
@@ -172,12 +172,12 @@ describe('what threads are asked to tell', () => {
     }
   };
 
-  it('contains no times without listeners, or with listeners only for the begin and end of runs', async () => {
+  it('includes no times without listeners, or with listeners for the start and end of runs only', async () => {
     expect(await flagsOf()).toBe(0);
     expect(await flagsOf('run:started', 'run:finished', 'function:failed', 'function:retrying')).toBe(0);
   });
 
-  it('is when functions began and ended, once they have, for spans; and also as they begin for starts', async () => {
+  it('includes starts and ends after the end for spans, and starts at once for function:started', async () => {
     expect(await flagsOf('attempts')).toBe(BatchFlag.spans);
     expect(await flagsOf('function:started')).toBe(BatchFlag.spans | BatchFlag.announce);
   });

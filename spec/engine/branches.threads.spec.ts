@@ -22,7 +22,7 @@ function branching(isSmall: unknown): ReturnType<typeof dagOf> {
 }
 
 describe('a branch', () => {
-  it('runs if its condition is truthy, and the other one is skipped with all that needs it', async () => {
+  it('runs if its condition is truthy, and the other branch is skipped with its dependents', async () => {
     const { results, allocations, stats } = await handoff().execute(branching(1));
     expect(results).toEqual({ small: 1, fast: 'fast', report: ['fast', undefined, 'end'] });
     expect(Object.keys(allocations).sort()).toEqual(['fast', 'report', 'small']);
@@ -54,7 +54,7 @@ describe('a branch', () => {
     }
   });
 
-  it('skips what takes a choice of skipped functions only', async () => {
+  it('skips a function that takes a choice of skipped functions only', async () => {
     const { results } = await handoff().execute(
       dagOf(
         { id: 'no', code: t.constant, extraArgs: [0] },
@@ -105,7 +105,7 @@ describe('a branch', () => {
     expect(error.results).toEqual({});
   });
 
-  it('may be placed by an allocator that looks at the inputs', async () => {
+  it('may be placed by an allocator that reads the inputs', async () => {
     const seen: string[] = [];
     const { results } = await handoff().execute(branching(true), {
       allocationStrategy: {
@@ -147,7 +147,7 @@ describe('a branch', () => {
     expect(seen.slice(-2)).toEqual([3, 3]);
   });
 
-  it('is explained while the run goes on', async () => {
+  it('is explained during the run', async () => {
     const running = handoff().execute(
       dagOf(
         { id: 'no', code: t.constant, extraArgs: [0] },

@@ -84,7 +84,7 @@ describe('cancelFunction', () => {
     await first;
   });
 
-  it('changes nothing about a function that has ended, and knows no others', async () => {
+  it('does not change a function that has ended, and rejects unknown ids', async () => {
     const gate = new Gate();
     const dag = new Dag('ended').add({ id: 'done', code: t.one }).add(gated(gate, 'waits'));
     const finished = new Promise<void>((resolve) =>

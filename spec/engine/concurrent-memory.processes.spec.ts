@@ -30,7 +30,7 @@ const program = `
   console.log(JSON.stringify({ most: Atomics.load(words, 3), mebibytes }));
 `;
 
-it('10,000 are in flight on one thread, in less than 128 MiB', async () => {
+it('10,000 concurrent functions are in flight on one thread, in less than 128 MiB', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'concurrent-'));
   const file = join(folder, 'program.mts');
   writeFileSync(file, program);

@@ -84,7 +84,7 @@ describe('concurrent functions', () => {
     expect(results['last']).toBe(21);
   });
 
-  it('are as many per thread as concurrency of their node says', async () => {
+  it('share a thread up to the concurrency of their node', async () => {
     await start({ concurrency: 3 });
     const gate = new ConcurrentGate();
     const running = handoff.execute(dagOf(...passing(gate, 8)));
@@ -94,7 +94,7 @@ describe('concurrent functions', () => {
     expect(gate.most).toBe(3);
   });
 
-  it('run one at a time unless they say that they are concurrent', async () => {
+  it('run one at a time unless they are declared concurrent', async () => {
     await start();
     const gate = new ConcurrentGate();
     gate.release();
@@ -104,7 +104,7 @@ describe('concurrent functions', () => {
     expect(gate.most).toBe(1);
   });
 
-  it('never run beside one that is not concurrent, which gets a thread although others wait for one too', async () => {
+  it('never run beside a function that is not concurrent, which gets a thread although they wait too', async () => {
     await start({ concurrency: 2 });
     const gate = new ConcurrentGate();
     const order: string[] = [];
@@ -123,7 +123,7 @@ describe('concurrent functions', () => {
     expect(order.indexOf('plain')).toBe(12);
   });
 
-  it('hold their claims as others do', async () => {
+  it('hold their claims as other functions do', async () => {
     await start({ capabilities: { cpu: 2 } });
     const gate = new ConcurrentGate();
     const running = handoff.execute(dagOf(...passing(gate, 6, { cost: { cpu: 1 } })));
@@ -160,7 +160,7 @@ describe('concurrent functions', () => {
     expect(started).toEqual(['f4', 'f3', 'f2', 'f1', 'f0']);
   });
 
-  it('have a context and logs of their own, whatever they await', async () => {
+  it('keep a context and logs of their own across every await', async () => {
     await start();
     const logged: EventOf<'function:log'>[] = [];
     handoff.on('function:log', (event) => logged.push(event));
@@ -177,7 +177,7 @@ describe('concurrent functions', () => {
     for (const { functionId, values } of logged) expect(values[1]).toBe(functionId);
   });
 
-  it('print lines of their own', async () => {
+  it('have their printed lines attributed to them', async () => {
     await start({}, { output: 'events' });
     const lines = new Map<string, unknown[]>();
     handoff.on('function:log', ({ functionId, values }) =>
@@ -192,7 +192,7 @@ describe('concurrent functions', () => {
     for (const id of names) expect(lines.get(id)).toEqual([`${id} has waited`, `${id} ends`]);
   });
 
-  it('are retried by their own predicate, in their context', async () => {
+  it('are retried by their own predicate, in their own context', async () => {
     await start();
     const gate = new ConcurrentGate();
     gate.release();
@@ -204,7 +204,7 @@ describe('concurrent functions', () => {
     expect(Object.keys(error.results ?? {})).toEqual(['again']);
   });
 
-  it('give what they had when they ended, or say why it cannot leave the thread', async () => {
+  it('give their values as of their end, or say why those cannot leave the thread', async () => {
     await start();
     const gate = new ConcurrentGate();
     const running = handoff.execute(
@@ -247,7 +247,7 @@ describe('concurrent functions', () => {
 describe('a concurrent function that times out', () => {
   const slow = { id: 'slow', timeout: 30, maxRetries: 0 } as const;
 
-  it('does not touch the others when it heeds its signal', async () => {
+  it('does not affect the others when it heeds its signal', async () => {
     await start();
     const gate = new ConcurrentGate();
     const running = errorOf(
@@ -287,7 +287,7 @@ describe('a concurrent function that times out', () => {
     expect(gate.count).toBe(7);
   });
 
-  it('fails those beside it that must not run twice, saying why', async () => {
+  it('fails non-idempotent functions beside it, with the reason', async () => {
     await start({}, { gracePeriod: 20 });
     const gate = new ConcurrentGate();
     const error = await errorOf(
@@ -305,7 +305,7 @@ describe('a concurrent function that times out', () => {
     expect(gate.count).toBe(2);
   });
 
-  it('ends its thread too when another one did so first by mistake', async () => {
+  it('ends its thread too after another one ended it by mistake', async () => {
     await start({}, { gracePeriod: 20 });
     const gate = new ConcurrentGate();
     const two = ['slow0', 'slow1'].map((id) => ({ ...slow, id, code: w.ignoreSignal, extraArgs: [gate.memory] }));

@@ -98,7 +98,7 @@ describe('a value of any shape and depth arrives', () => {
   );
 
   it(
-    'as what is thrown',
+    'as a thrown value',
     holds(async (recipe) =>
       measure((await errorOf(resultOf({ id: 'a', code: d.throwBare, extraArgs: [recipe] }))).cause),
     ),
@@ -139,7 +139,7 @@ describe('an actor', () => {
     await actor.stop();
   });
 
-  it('is made with them, and made again with them after a crash', async () => {
+  it('is created with them, and again after a crash', async () => {
     const actor = await handoff().spawn(d.Echo, { args: [build(deep)] });
     expect(await actor.ask.measure()).toEqual(deep);
     const other: Recipe = [['map', 3000]];
@@ -156,7 +156,7 @@ describe('an actor', () => {
     await actor.stop();
   });
 
-  it('fails an answer that cannot be read, and that alone', async () => {
+  it('fails an unreadable answer, and nothing else', async () => {
     const actor = await handoff().spawn(d.Echo);
     const asked = [actor.ask.echo(1), actor.ask.surprise([['field', 4000]]), actor.ask.echo(2)];
     expect(await asked[0]).toBe(1);
@@ -184,7 +184,7 @@ function causes(count: number): Error {
   return error!;
 }
 
-describe('a result that shows only when it is read that it cannot be', () => {
+describe('a result that turns out to be unreadable', () => {
   it('fails its function with NOT_SERIALIZABLE, and nothing else', async () => {
     const others = Array.from({ length: 20 }, (_, i) => ({ id: `f${i}`, code: t.constant, extraArgs: [i] }));
     const dag = dagOf(

@@ -30,7 +30,7 @@ describe('a function that answers with a graph', () => {
     },
   );
 
-  it('may answer with a Dag and the ids of what is wanted', async () => {
+  it('may answer with a Dag and the ids of its results', async () => {
     const { results } = await handoff().execute(
       dagOf(
         { id: 'one', code: e.struct, extraArgs: [3, 'b'] },
@@ -41,7 +41,7 @@ describe('a function that answers with a graph', () => {
     expect(results).toEqual({ one: 7, two: { a: 6, b: 7 }, taken: [7, { a: 6, b: 7 }] });
   });
 
-  it('answers with functions that answer with graphs, and their ids are below its own', async () => {
+  it('may nest graphs, whose ids are below its own', async () => {
     const { results, allocations, stats, runId } = await handoff().execute(
       new Dag()
         .add({ id: 'sum', code: e.sum, extraArgs: [0, 16, 4] })
@@ -56,7 +56,7 @@ describe('a function that answers with a graph', () => {
     expect(await handoff().run(dag('named', e.named()))).toEqual(['named#1/ownId#1', 'named#1/other']);
   });
 
-  it('runs no dependent before the graph is done, also when they travel together', async () => {
+  it('starts no dependent before the graph is done, even when both travel together', async () => {
     for (let round = 0; round < 3; round++) {
       const { results } = await handoff().execute(
         new Dag()
@@ -127,11 +127,11 @@ describe('a function that answers with a graph', () => {
     expect(results).toEqual({ z: 8 * 2 * 20_000 + 1 });
   });
 
-  it('may be its own answer many times in a row', async () => {
+  it('may answer with itself many times in a row', async () => {
     expect(await handoff().run(dag('deep', t.increment(e.down(2000))))).toBe(8);
   });
 
-  it('is tried again when it fails before it answers', async () => {
+  it('is retried when it fails before it answers', async () => {
     const calls = counter();
     const { results, stats } = await handoff().execute(
       dagOf({ id: 'x', code: e.afterFailures, extraArgs: [calls.memory, 2] }),
@@ -139,7 +139,7 @@ describe('a function that answers with a graph', () => {
     expect([results['x'], stats.retries, calls.value]).toEqual([103, 2, 3]);
   });
 
-  it('fails with what fails in its graph, by its id and its own retries', async () => {
+  it('fails with a function of its graph, which has its own id and retries', async () => {
     const error = await errorOf(handoff().execute(dagOf({ id: 'x', code: e.failing, extraArgs: ['bang'] })));
     expect(error).toMatchObject({
       code: 'FUNCTION_FAILED',

@@ -12,7 +12,7 @@ const gated = (gate: Gate, id: string, more: object = {}) => ({
 });
 
 describe('explain', () => {
-  it('says for which function of another run a node is kept free', async () => {
+  it('names the function of another run that a node is reserved for', async () => {
     const gate = new Gate();
     const held = gated(gate, 'held', { cost: { memory: 700 }, duration: 1000 });
     const running = handoff().execute(new Dag('holder').add(held));
@@ -36,7 +36,7 @@ describe('explain', () => {
     await Promise.all([running, large, small]);
   });
 
-  it('says what runs, and what waits for the results of which', async () => {
+  it('says which functions run, and which wait for whose results', async () => {
     const gate = new Gate();
     const running = handoff().execute(
       new Dag('waits')
@@ -63,7 +63,7 @@ describe('explain', () => {
     await running;
   });
 
-  it('says which resource is short, and who holds it', async () => {
+  it('says which resource is short, and what holds it', async () => {
     const gate = new Gate();
     const first = handoff().execute(new Dag('holder').add(gated(gate, 'hog', { cost: { memory: 700 } })));
     await gate.arrived(1);
@@ -87,7 +87,7 @@ describe('explain', () => {
     expect(held).toBe(`${runId}/hog`);
   });
 
-  it('says that all threads are busy, and that a run may do no more at once', async () => {
+  it('says that all threads are busy, or that maxConcurrency is reached', async () => {
     const gate = new Gate();
     const dag = new Dag('busy').add(gated(gate, 'x')).add(gated(gate, 'y')).add({ id: 'third', code: t.one });
     const running = handoff().execute(dag);
@@ -108,7 +108,7 @@ describe('explain', () => {
     await limited;
   });
 
-  it('says that another attempt is waited for', async () => {
+  it('says that the next attempt is pending', async () => {
     const controller = new AbortController();
     const retried = new Promise<HandoffEvent>((resolve) => handoff().once('function:retrying', resolve));
     const running = errorOf(
@@ -125,7 +125,7 @@ describe('explain', () => {
     await running;
   });
 
-  it('says what was given up, and why', async () => {
+  it('says which functions were given up, and why', async () => {
     const gate = new Gate();
     const failed = new Promise<HandoffEvent>((resolve) => handoff().once('function:failed', resolve));
     const dag = new Dag('broken')
@@ -144,7 +144,7 @@ describe('explain', () => {
     await running;
   });
 
-  it('knows nothing of runs that are not under way, and of functions that are not theirs', async () => {
+  it('rejects runs that are not under way, and functions of other runs', async () => {
     expect(thrownBy(() => handoff().explain('nothing'))).toMatchObject({ code: 'NOT_FOUND', dagId: 'nothing' });
     const gate = new Gate();
     const running = handoff().execute(new Dag('known').add(gated(gate, 'x')));

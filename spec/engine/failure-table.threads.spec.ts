@@ -76,7 +76,7 @@ const rows: Row[] = [
 ];
 
 describe.each(rows)('a function that $what', ({ spec, code, details = {}, says }) => {
-  it('fails with that, and says so', async () => {
+  it('fails its run with a clear error', async () => {
     const error = await errorOf(handoff().execute(dagOf({ id: 'bad', maxRetries: 0, ...spec } as FunctionSpec)));
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'bad', attempts: 1 });
     expect(error.message).toMatch(says);
@@ -94,7 +94,7 @@ describe.each(rows)('a function that $what', ({ spec, code, details = {}, says }
     );
   });
 
-  it('leaves threads that work', async () => {
+  it('leaves working threads', async () => {
     await errorOf(handoff().execute(dagOf({ id: 'bad', maxRetries: 0, ...spec } as FunctionSpec)));
     expect(await answers(handoff())).toBe(3);
   });
@@ -112,7 +112,7 @@ async function answers(of: Handoff): Promise<number> {
 }
 
 describe('a node that is removed', () => {
-  it('has what it runs run again elsewhere, at the cost of no attempt', async () => {
+  it('has its functions run elsewhere, without using an attempt', async () => {
     await handoff().registerNode('leaving', { cpu: 1, special: 1 });
     const gate = new Gate();
     const running = handoff().execute(
@@ -128,7 +128,7 @@ describe('a node that is removed', () => {
     await handoff().removeNode('heir');
   });
 
-  it('fails what only it could run', async () => {
+  it('fails functions that only it could run', async () => {
     await handoff().registerNode('only', { cpu: 1 });
     const gate = new Gate();
     const running = errorOf(

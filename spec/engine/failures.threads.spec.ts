@@ -6,7 +6,7 @@ import { c, counter, dagOf, errorOf, t, useHandoff } from '../support/handoff.ts
 const handoff = useHandoff();
 
 describe('a function that throws', () => {
-  it('fails the run with the original error whole', async () => {
+  it('fails the run with the complete original error', async () => {
     const error = await errorOf(
       handoff().execute(dagOf({ id: 'a', code: t.boom, extraArgs: ['no good'], maxRetries: 0 })),
     );
@@ -41,7 +41,7 @@ describe('a function that throws', () => {
     },
   );
 
-  it('has succeeded when it returns an Error', async () => {
+  it('succeeds when it returns an Error instead', async () => {
     const { results } = await handoff().execute(
       dagOf({ id: 'a', code: t.returnError }, { id: 'b', code: t.describeValues, args: ['a'] }),
     );
@@ -63,7 +63,7 @@ describe('a function that throws', () => {
     expect(calls.value).toBe(0);
   });
 
-  it('ends siblings that run, through their signal, and starts no others', async () => {
+  it('aborts running siblings through their signal, and starts no others', async () => {
     const seen = new Gate();
     const calls = counter();
     const gate = new Gate();
@@ -81,7 +81,7 @@ describe('a function that throws', () => {
     expect(calls.value).toBe(0);
   });
 
-  it('ends siblings that do not listen, with their threads', async () => {
+  it('ends siblings that ignore their signal, with their threads', async () => {
     const error = await errorOf(
       handoff().execute(dagOf({ id: 'spins', code: t.spin }, { id: 'fails', code: t.boom, maxRetries: 0 })),
     );
@@ -140,7 +140,7 @@ describe('a thread that dies', () => {
     await all;
   });
 
-  it('is tried again as any failure is', async () => {
+  it('is retried like any failure', async () => {
     const calls = counter();
     const error = await errorOf(
       handoff().execute(
@@ -167,7 +167,7 @@ describe('a thread that dies', () => {
   });
 });
 
-describe('time', () => {
+describe('a time limit', () => {
   it('ends an attempt that never yields, with its thread', async () => {
     const error = await errorOf(handoff().execute(dagOf({ id: 'a', code: t.spin, timeout: 30, maxRetries: 1 })));
     expect(error).toMatchObject({
@@ -192,7 +192,7 @@ describe('time', () => {
     expect(seen.mark).toBe(2);
   });
 
-  it('leaves an attempt alone that is fast enough', async () => {
+  it('does not affect an attempt that is fast enough', async () => {
     expect(
       (await handoff().execute(dagOf({ id: 'a', code: t.later, extraArgs: [1, 'ok'], timeout: 120_000 }))).results,
     ).toEqual({ a: 'ok' });
@@ -230,7 +230,7 @@ describe('abort', () => {
     expect(seen.mark).toBe(1);
   });
 
-  it('says ABORTED whatever the reason is', async () => {
+  it('gives ABORTED, whatever the reason', async () => {
     expect(
       await errorOf(
         handoff().execute(dagOf({ id: 'x', code: t.one }), { signal: AbortSignal.abort(Object.create(null)) }),
@@ -344,7 +344,7 @@ describe('values that cannot leave a thread', () => {
     expect((error.cause as Error).message).toContain(message);
   });
 
-  it('are a failure of the function too when asking whether they are promises throws', async () => {
+  it('fail the function also when their `then` getter throws', async () => {
     const error = await errorOf(
       handoff().execute(
         dagOf({
@@ -378,7 +378,7 @@ describe('values that cannot leave a thread', () => {
     expect(Object.keys(error.results!)).toHaveLength(20);
   });
 
-  it('are refused as arguments where they are written', async () => {
+  it('are refused as arguments when the DAG is written', async () => {
     const channel = new MessageChannel();
     const error = await errorOf(
       handoff().execute(dagOf({ id: 'ok', code: t.one }, { id: 'a', code: t.constant, extraArgs: [channel.port1] })),

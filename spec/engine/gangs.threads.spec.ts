@@ -93,7 +93,7 @@ describe('workers that run ahead', () => {
     expect(Array.from({ length: 16 }, (_, i) => results[`is${i}`])).toEqual(Array.from({ length: 16 }, () => true));
   });
 
-  it('take what is inside lists, and inside inline functions', async () => {
+  it('take results inside lists and inside inline functions', async () => {
     const { results } = await handoff.execute(
       dagOf(
         ...dense(4, 3),
@@ -136,7 +136,7 @@ describe('workers that run ahead', () => {
 });
 
 describe('a failure among functions that were sent ahead', () => {
-  it('is tried again alone: what did not need it runs once', async () => {
+  it('is retried alone: functions that did not need it run once', async () => {
     const fails = counter();
     const runs = counter();
     const specs = dense(4, 10, (level, i) => {
@@ -177,7 +177,7 @@ describe('a failure among functions that were sent ahead', () => {
     expect(left).toHaveLength(4 + 6 * 4 - 4);
   });
 
-  it('is that of a function whose result cannot be sent', async () => {
+  it('includes a result that cannot be sent', async () => {
     const specs = dense(4, 5, (level, i) => (level === 2 && i === 2 ? { code: t.functionInside, args: [] } : {}));
     const error = await errorOf(handoff.execute(dagOf(...specs)));
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: '2,2', cause: { code: 'NOT_SERIALIZABLE' } });
@@ -194,7 +194,7 @@ describe('a failure among functions that were sent ahead', () => {
     });
   });
 
-  it('that kills a thread costs only what was lost with it', async () => {
+  it('that kills a thread costs only the results lost with it', async () => {
     const armed = counter();
     const specs = dense(4, 10, (level, i) =>
       level === 5 && i === 0 ? { code: t.exitOnce, args: ['4,1'], layout: [{ value: armed.memory }, { arg: 0 }] } : {},

@@ -14,7 +14,7 @@ afterAll(() => rmSync(once, { force: true }));
 describe('modules that misbehave when they are imported', () => {
   const handoff = useHandoff({ nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }] });
 
-  it('give their thread back when the run is given up, and hold up no other run meanwhile', async () => {
+  it('release their thread when the run is given up, and hold up no other run before', async () => {
     const controller = new AbortController();
     const hanging = errorOf(
       handoff().execute(dagOf({ id: 'x', code: from('never.ts') }), { signal: controller.signal }),

@@ -5,7 +5,7 @@ import { counter, dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
 const handoff = useHandoff();
 
 describe('inline functions', () => {
-  it('that fail later than another of the same dependent cause no further failure', async () => {
+  it('that fail after another of the same dependent cause no further failure', async () => {
     const late = fromSource(async () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       throw new Error('late');
@@ -48,7 +48,7 @@ describe('inline functions', () => {
     expect(calls.value).toBe(2);
   });
 
-  it('are waited for through: what they depend on, their dependent depends on', async () => {
+  it('pass on their dependencies to their dependents', async () => {
     const { results } = await handoff().execute(
       dagOf(
         { id: 'slow', code: t.later, extraArgs: [5, 20] },
@@ -60,7 +60,7 @@ describe('inline functions', () => {
     expect(results).toEqual({ slow: 20, x: [41, 20, 40] });
   });
 
-  it('run for every way they are reached', async () => {
+  it('run once for each path to a dependent', async () => {
     const calls = counter();
     await handoff().execute(
       dagOf(
@@ -105,7 +105,7 @@ describe('inline functions', () => {
     expect(calls.value).toBe(0);
   });
 
-  it('that fail, fail their dependent, which is tried again', async () => {
+  it('fail their dependent when they fail, which is retried', async () => {
     const calls = counter();
     const { results } = await handoff().execute(
       dagOf(
@@ -122,7 +122,7 @@ describe('inline functions', () => {
     expect(error).toMatchObject({ code: 'FUNCTION_FAILED', functionId: 'x', cause: { name: 'TaskError' } });
   });
 
-  it('that double at every step are refused rather than run a million times', async () => {
+  it('that double at every step are refused instead of running a million times', async () => {
     const ladder = Array.from({ length: 30 }, (_, k) => ({
       id: `i${k}`,
       code: t.add,
@@ -186,7 +186,7 @@ describe('Arguments', () => {
     expect(results['c'][0]).toMatchObject({ source: 'b', target: 'b', deserialized: { source: 'b', target: 'b' } });
   });
 
-  it('add no function for a side that is not given', async () => {
+  it('add no function for an omitted side', async () => {
     const { results } = await handoff().execute(
       dagOf(
         { id: 'p', code: t.constant, extraArgs: [['x', 'y', 'z']] },
@@ -206,7 +206,7 @@ describe('Arguments', () => {
     ]);
   });
 
-  it('settle where a free consumer will run before its producer is serialized', async () => {
+  it('decide where a free consumer runs before its producer is serialized', async () => {
     const { results, allocations } = await handoff().execute(
       dagOf(
         { id: 'p', code: t.constant, extraArgs: [1], node: 'a' },

@@ -53,7 +53,7 @@ async function whileBusy(work: () => Promise<unknown>): Promise<void> {
 const runs = (count: number, code: (i: number) => NonNullable<FunctionSpec['code']>): Promise<unknown[]> =>
   Promise.all(Array.from({ length: count }, (_, i) => handoff.execute(dagOf({ id: 'x', code: code(i) }))));
 
-describe('a node looks into code with no more threads than its own and one', () => {
+describe('a node inspects code with its own threads and at most one more', () => {
   it('when many runs wait for one new module', async () => {
     const code = fresh('slow.ts');
     threads.takeMost();
@@ -118,7 +118,7 @@ describe.each(['never.ts', 'waits.ts'])('an import that never ends (%s)', (file)
     expect(threads.takeMost()).toBeLessThanOrEqual(3);
   });
 
-  it('is given up when no run waits for it any more, and not before', async () => {
+  it('is cancelled when the last waiting run is gone, and not before', async () => {
     const code = fresh(file);
     const [first, second] = [new AbortController(), new AbortController()];
     const one = errorOf(handoff.execute(dagOf({ id: 'x', code }), { signal: first.signal }));
@@ -131,7 +131,7 @@ describe.each(['never.ts', 'waits.ts'])('an import that never ends (%s)', (file)
     await restarted;
   });
 
-  it('fails a function whose timeout is over, attempt for attempt, and lets independent branches finish', async () => {
+  it('fails a function at its timeout, attempt by attempt, and lets independent branches finish', async () => {
     const error = await errorOf(
       handoff.execute(
         dagOf(
@@ -151,7 +151,7 @@ describe.each(['never.ts', 'waits.ts'])('an import that never ends (%s)', (file)
     expect(error.results).toEqual({ y: 1 });
   });
 
-  it('is what explain() names, for the run and each function of it', async () => {
+  it('is named by explain(), for the run and each of its functions', async () => {
     const controller = new AbortController();
     const dag = dagOf({ id: 'x', code: fresh(file) }, { id: 'y', code: t.one, args: ['x'] });
     const hanging = errorOf(handoff.execute(dag, { signal: controller.signal }));
@@ -166,7 +166,7 @@ describe.each(['never.ts', 'waits.ts'])('an import that never ends (%s)', (file)
     await hanging;
   });
 
-  it('is over after importTimeout', async () => {
+  it('ends after importTimeout', async () => {
     const hasty = await Handoff.start({
       nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }],
       importTimeout: 200,
@@ -184,7 +184,7 @@ describe.each(['never.ts', 'waits.ts'])('an import that never ends (%s)', (file)
     await hasty.stop();
   });
 
-  it('is over after importTimeout for an actor, too', async () => {
+  it('ends after importTimeout for an actor, too', async () => {
     const hasty = await Handoff.start({
       nodes: [{ name: 'n', capabilities: { cpu: 1 }, threads: 1 }],
       importTimeout: 200,
@@ -212,7 +212,7 @@ describe.each(['never.ts', 'waits.ts'])('an import that never ends (%s)', (file)
   });
 });
 
-it('an import that ends in one thread and not in the next fails what waits for it there, with its own limit, and explain() says so', async () => {
+it('an import that ends in one thread but not in another fails the functions that wait there, with its own limit, and explain() says so', async () => {
   const code = fresh('once-each.ts');
   const hasty = await Handoff.start({
     nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }],

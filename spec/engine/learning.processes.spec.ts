@@ -66,7 +66,7 @@ async function withHandoff<Result>(
 }
 
 describe('a Handoff', () => {
-  it('starts what takes long first, the second time', () =>
+  it('starts long functions first in the second run', () =>
     withHandoff({}, async (handoff) => {
       expect(await planned(handoff, unequal())).toEqual(['short', 'next', 'long']);
       expect(await startedOf(handoff, unequal())).toEqual(['short', 'next', 'long']);
@@ -74,7 +74,7 @@ describe('a Handoff', () => {
       expect(await startedOf(handoff, unequal())).toEqual(['long', 'short', 'next']);
     }));
 
-  it('plans with what it has learned, of each function', () =>
+  it('plans with the learned durations of each function', () =>
     withHandoff({}, async (handoff) => {
       await handoff.execute(unequal());
       const { schedule, makespan } = await handoff.plan(unequal(), { allocationStrategy: 'time-optimized' });
@@ -84,7 +84,7 @@ describe('a Handoff', () => {
       expect(makespan).toBeCloseTo(ms['long']! + ms['short']! + ms['next']!, 6);
     }));
 
-  it('believes functions that say how long they take', () =>
+  it('prefers declared durations', () =>
     withHandoff({}, async (handoff) => {
       await handoff.execute(unequal());
       const { start, finish } = (await handoff.plan(unequal({ duration: 0.5 }))).schedule.find(
@@ -93,7 +93,7 @@ describe('a Handoff', () => {
       expect(finish - start).toBe(0.5);
     }));
 
-  it('leaves the order alone that bounds memory', () =>
+  it('keeps the order that bounds memory', () =>
     withHandoff({ memoryBudget: 2 ** 30 }, async (handoff) => {
       await handoff.execute(unequal());
       expect(await planned(handoff, unequal())).toEqual(['short', 'next', 'long']);
@@ -130,7 +130,7 @@ describe('a Handoff', () => {
       expect(learnedOf(handoff.costModel(), 'one')!.bytes).toBeUndefined();
     }));
 
-  it('learns nothing of functions that fail, or are out of time', () =>
+  it('learns nothing from functions that fail or time out', () =>
     withHandoff({}, async (handoff) => {
       const calls = counter();
       await handoff.execute(dagOf({ id: 'flaky', code: t.failTimes, extraArgs: [calls.memory, 1] }));
@@ -139,7 +139,7 @@ describe('a Handoff', () => {
       expect(learnedOf(handoff.costModel(), 'failTimes')?.functions).toBeUndefined();
     }));
 
-  it('gives what it has learned to another', async () => {
+  it('exports learned costs for another Handoff', async () => {
     const json = await withHandoff({}, async (handoff) => {
       await handoff.execute(unequal());
       return handoff.costModel();
@@ -150,7 +150,7 @@ describe('a Handoff', () => {
     });
   });
 
-  it('says nothing of the text of inline functions', () =>
+  it('exports no source text of inline functions', () =>
     withHandoff({}, async (handoff) => {
       await handoff.execute(dagOf({ id: 'x', code: fromSource(() => 'a secret'.length) }));
       const text = JSON.stringify(handoff.costModel());
@@ -158,7 +158,7 @@ describe('a Handoff', () => {
       expect(text).not.toContain('secret');
     }));
 
-  it('refuses what is nothing learned', async () => {
+  it('refuses malformed learned costs', async () => {
     expect(await errorOf(Handoff.start({ costModel: { data: { version: 3 } as never } }))).toMatchObject({
       code: 'INVALID_OPTION',
       option: 'data',
@@ -187,7 +187,7 @@ describe('a Handoff', () => {
 
 describe('with other hosts', () => {
   const secret = 'a secret that is long enough to be one';
-  it('learns what their nodes tell, as on a node of speed 1', async () => {
+  it('learns from their nodes, scaled to a node of speed 1', async () => {
     const host = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 }, threads: 1, speed: 3 }], secret });
     await withHandoff({ nodes: [], transport: { type: 'tcp', join: [host.address], secret } }, async (handoff) => {
       await handoff.execute(unequal());
@@ -208,7 +208,7 @@ describe('in a file', () => {
     return path;
   };
 
-  it('is written when it stops, and read by the next', async () => {
+  it('is written at stop, and read by the next start', async () => {
     const file = join(fresh('kept'), 'costs.json');
     const json = await withHandoff({ costModel: { file } }, async (handoff) => {
       await handoff.execute(unequal());
@@ -222,7 +222,7 @@ describe('in a file', () => {
     );
   });
 
-  it('is used and left alone with learn: false, and may lie where nothing can be written', async () => {
+  it('is used but not changed with learn: false, and may be in a read-only place', async () => {
     const path = fresh('read only');
     const file = join(path, 'costs.json');
     await withHandoff({ costModel: { file } }, (handoff) => handoff.execute(unequal()));
@@ -239,7 +239,7 @@ describe('in a file', () => {
     );
   });
 
-  it('counts more than data, which serves for the rest', async () => {
+  it('takes precedence over data, which fills the gaps', async () => {
     const file = join(fresh('both'), 'costs.json');
     const amount = (mean: number) => ({ ms: { mean, variance: 0, count: 9 } });
     const model = (codes: CostModelJson['codes']): CostModelJson => ({
@@ -254,7 +254,7 @@ describe('in a file', () => {
     });
   });
 
-  it('is left alone when nothing was learned', async () => {
+  it('is not changed when nothing was learned', async () => {
     const file = join(fresh('idle'), 'costs.json');
     const text = '{ "codes": {}, "format": "handoff-cost-model", "version": 1 }';
     writeFileSync(file, text);
@@ -265,7 +265,7 @@ describe('in a file', () => {
     expect(() => statSync(absent)).toThrow('ENOENT');
   });
 
-  it('goes to another place with the modules', async () => {
+  it('can move together with the modules', async () => {
     const here = fresh('here');
     writeFileSync(
       join(here, 'tasks.mjs'),
@@ -286,7 +286,7 @@ describe('in a file', () => {
     );
   });
 
-  it('stays a link when it is one', async () => {
+  it('stays a symbolic link', async () => {
     const path = fresh('linked');
     writeFileSync(join(path, 'real.json'), '{ "codes": {}, "format": "handoff-cost-model", "version": 1 }');
     symlinkSync(join(path, 'real.json'), join(path, 'costs.json'));
@@ -317,7 +317,7 @@ describe('in a file', () => {
     expect(readFileSync(file, 'utf8')).toBe(text);
   });
 
-  it('is refused where it could not be written, or is a folder or a device', async () => {
+  it('is refused when it cannot be written, or is a folder or a device', async () => {
     expect(
       (await errorOf(Handoff.start({ ...oneThread, costModel: { file: join(folder, 'no', 'costs.json') } }))).message,
     ).toContain('costs.json cannot be written there: ENOENT');
@@ -330,7 +330,7 @@ describe('in a file', () => {
     );
   });
 
-  it('is reported at stop when it cannot be written; everything else has stopped', async () => {
+  it('is reported at stop when it cannot be written, after everything else has stopped', async () => {
     const path = fresh('gone');
     const handoff = await Handoff.start({ ...oneThread, costModel: { file: join(path, 'costs.json') } });
     await handoff.execute(unequal());

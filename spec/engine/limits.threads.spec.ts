@@ -15,7 +15,7 @@ const gated = (gate: Gate, id: string, more: object = {}) => ({
 });
 
 describe('limits of a program', () => {
-  it('are counted over all runs, seen by resources and explain, and given back at the end', async () => {
+  it('count across all runs, appear in resources and explain, and are released at the end', async () => {
     const [gate, other] = [new Gate(), new Gate()];
     const ready = new Promise((resolve) =>
       handoff().on('function:ready', ({ functionId }) => functionId === 'z' && resolve(0)),
@@ -41,14 +41,14 @@ describe('limits of a program', () => {
     expect((await handoff().resources())['a']!.limits['api']).toEqual({ here: 0, used: 0, concurrency: 2 });
   });
 
-  it('hold functions that have nothing else to wait for', async () => {
+  it('hold back functions that wait for nothing else', async () => {
     const made = new Dag('rated');
     for (let i = 0; i < 4; i++) made.add({ id: `f${i}`, code: t.one, uses: ['rate'] });
     const { stats } = await handoff().execute(made);
     expect(stats.functions).toBe(4);
   });
 
-  it('are given back by a function that times out and by one whose thread dies', async () => {
+  it('are released by a function that times out and by one whose thread dies', async () => {
     const made = new Dag('bad')
       .add({ id: 'slow', code: t.never, uses: ['api'], timeout: 20, maxRetries: 0 })
       .add({ id: 'dead', code: t.exit, extraArgs: [3], uses: ['api'], maxRetries: 0 });
@@ -73,7 +73,7 @@ describe('limits of a program', () => {
     expect(await handoff().run(dag('typed', t.one().with({ uses: ['api'] })))).toBe(1);
   });
 
-  it('that are malformed are refused at the door', async () => {
+  it('that are malformed are refused by Handoff.start', async () => {
     expect(await errorOf(Handoff.start({ limits: { api: 0 } }))).toMatchObject({
       code: 'INVALID_OPTION',
       option: 'limits',

@@ -104,7 +104,7 @@ describe('a map', () => {
     expect((await running).results['m']).toEqual(upTo(6));
   });
 
-  it('names the element that fails, and retries only that', async () => {
+  it('names the element that fails, and retries it alone', async () => {
     const calls = counter();
     const error = await errorOf(
       handoff().execute(dagOf({ id: 'm', code: failOdd, extraArgs: [[0, 2, 5, 4]], map: true, maxRetries: 1 })),
@@ -174,7 +174,7 @@ describe('a map', () => {
     expect((await handoff().execute(many, { maxFunctions: 11 })).results['m']).toEqual(upTo(10).map((x) => 2 * x));
   });
 
-  it('gives single elements by getResult, and shares large buffers instead of copying them', async () => {
+  it('gives single elements to getResult, and shares large buffers instead of copying them', async () => {
     const { runId, results } = await handoff().execute(
       dagOf(
         { id: 'big', code: t.float64, extraArgs: [50_000, 2] },
@@ -193,7 +193,7 @@ describe('a map', () => {
     });
   });
 
-  it('is aborted with what runs of it, and leaves no claim', async () => {
+  it('is aborted with its running elements, and leaves no claim', async () => {
     const gate = new Gate();
     const controller = new AbortController();
     const running = errorOf(
@@ -227,7 +227,7 @@ describe('a map', () => {
     await running;
   });
 
-  it('may be a branch, over a choice, and deciding nothing about others', async () => {
+  it('may be a branch over a choice, without deciding about others', async () => {
     const { results } = await handoff().execute(
       dagOf(
         { id: 'no', code: t.constant, extraArgs: [0] },
@@ -241,7 +241,7 @@ describe('a map', () => {
     expect(results).toEqual({ no: 0, b: [3], m: [6] });
   });
 
-  it('tells of its elements by events, and `explain` of both', async () => {
+  it('reports its elements by events, and `explain` names both', async () => {
     const told: HandoffEvent[] = [];
     const listener = (event: HandoffEvent): void => void told.push(event);
     const gate = new Gate();
@@ -277,7 +277,7 @@ describe('a map', () => {
 });
 
 describe('a simulated map', () => {
-  it('has as many elements as it is expected to', () => {
+  it('has as many elements as `expect` says', () => {
     const played = simulate(
       dagOf(
         { id: 'list', code: t.one },

@@ -38,7 +38,7 @@ const spilled = (): string[] =>
 const files = (folder: string): string[] => readdirSync(folder).filter((name) => name !== 'lock');
 
 describe('memoryBudget', () => {
-  it('sends what is over to disk, and gives it back to who reads it', async () => {
+  it('writes results beyond it to disk, and reads them back for their consumers', async () => {
     await start(8 * MiB);
     const { results } = await handoff.execute(piled(40), { collect: 'sinks' });
     expect(Array.from({ length: 40 }, (_, i) => results[`s${i}`])).toEqual(
@@ -79,7 +79,7 @@ describe('memoryBudget', () => {
     for (let i = 0; i < 8; i++) expect(isWhole(results[`f${i}`])).toBe(true);
   });
 
-  it('refuses a single result that is larger, naming both', async () => {
+  it('refuses a single larger result, naming both sizes', async () => {
     await start(MiB);
     const error = await errorOf(handoff.execute(dagOf({ id: 'big', code: t.float64, extraArgs: [MiB / 4, 1] })));
     expect(error).toMatchObject({
@@ -91,7 +91,7 @@ describe('memoryBudget', () => {
     expect(error.message).toContain(`takes ${2 * MiB} bytes, and all results together may hold ${MiB}`);
   });
 
-  it('runs what a result needs right before it, so that results do not pile up', async () => {
+  it('runs the dependencies of a function right before it, so that results do not pile up', async () => {
     await start(64 * MiB, 1);
     const order: string[] = [];
     handoff.on('function:started', ({ functionId }) => order.push(functionId));
@@ -103,7 +103,7 @@ describe('memoryBudget', () => {
     expect(order).toEqual(['load0', 'load1', 'merge0', 'load2', 'load3', 'merge2', 'load4', 'load5', 'merge4', 'end']);
   });
 
-  it('leaves nothing on disk of runs that are forgotten', async () => {
+  it('leaves nothing on disk of forgotten runs', async () => {
     await start(2 * MiB);
     const dag = piled(10);
     await handoff.execute(dag);
@@ -154,7 +154,7 @@ describe('memoryBudget', () => {
   const events: string[] = [];
   beforeEach(() => void events.splice(0));
 
-  it('makes results again whose files are gone, and what they were made from where that was dropped', async () => {
+  it('recomputes results whose files are gone, and their inputs where those were dropped', async () => {
     const runs = counter();
     const { results } = await runWithoutFiles(runs);
     expect(results['sum']).toBe(5 * (MiB / 8));
@@ -173,7 +173,7 @@ describe('memoryBudget', () => {
     expect(events[0]).toBe('lost a');
   });
 
-  it('says RESULT_LOST of a result whose file is gone, and reads the others', async () => {
+  it('gives RESULT_LOST for a result whose file is gone, and reads the others', async () => {
     await start(2 * MiB);
     const dag = piled(10);
     await handoff.execute(dag);
@@ -190,7 +190,7 @@ describe('memoryBudget', () => {
     expect(new Set(answers.map(String))).toEqual(new Set(['read', 'RESULT_LOST,true']));
   });
 
-  it('gives all results to who ran the DAG, even when none are retained', async () => {
+  it('gives all results to the caller of execute, even when none are retained', async () => {
     handoff = await Handoff.start({
       nodes: [{ name: 'n', capabilities: { cpu: 1 } }],
       memoryBudget: 8 * MiB,
@@ -208,7 +208,7 @@ describe('memoryBudget', () => {
     expect(failed.results).toEqual({ x: 1 });
   });
 
-  it('never sends to disk what functions share for real', async () => {
+  it('never writes memory to disk that functions share on purpose', async () => {
     await start(2 * MiB);
     const dag = new Dag().add({ id: 'shared', code: t.flagAndMore });
     for (let i = 0; i < 8; i++)
@@ -229,7 +229,7 @@ describe('memoryBudget', () => {
     });
   });
 
-  it('sends elements of a map to disk as other results, and reads them back one by one', async () => {
+  it('writes elements of a map to disk like other results, and reads them back one by one', async () => {
     await start(8 * MiB);
     const count = 40;
     const { results } = await handoff.execute(
@@ -244,7 +244,7 @@ describe('memoryBudget', () => {
     expect(spilled()).toHaveLength(1);
   });
 
-  it('finds and removes what a process left that was killed', async () => {
+  it('finds and removes the files of a killed process', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'handoff-killed-'));
     const script = join(folder, 'main.ts');
     writeFileSync(
@@ -273,7 +273,7 @@ describe('memoryBudget', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('bounds the memory of the process, whatever the results add up to', async () => {
+  it('bounds the memory of the process, whatever the sum of the results', async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       new URL('../fixtures/ten-times.ts', import.meta.url).pathname,
     ]);

@@ -58,7 +58,7 @@ const resultOf = async (name: string): Promise<unknown> =>
 const failure = (name: string, of?: string): Promise<HandoffError> =>
   errorOf(handoff().execute(dagOf({ id: 'x', code: code(name, of) })));
 
-describe('a module that is named as it was written', () => {
+describe('a module that is named by its source file', () => {
   it.each([
     ['built.ts', 'built'],
     ['unbuilt.js', 'unbuilt'],
@@ -82,7 +82,7 @@ describe('a module that is named as it was written', () => {
 });
 
 describe('a missing module', () => {
-  it('is FUNCTION_NOT_FOUND with the name that was meant', async () => {
+  it('is FUNCTION_NOT_FOUND with the closest name', async () => {
     const error = await failure('bulit.ts');
     expect(error).toMatchObject({
       code: 'FUNCTION_NOT_FOUND',
@@ -92,7 +92,7 @@ describe('a missing module', () => {
     expect(error.message).toContain('Did you mean "built.js"?');
   });
 
-  it('or with those that lie beside it, and how to build', async () => {
+  it('is FUNCTION_NOT_FOUND with its neighbours, and how to build', async () => {
     const error = await failure('something-else.ts');
     for (const part of [
       'something-else.ts',
@@ -104,7 +104,7 @@ describe('a missing module', () => {
       expect(error.message).toContain(part);
   });
 
-  it('or says that there is no such folder', async () => {
+  it('is FUNCTION_NOT_FOUND with the folder that does not exist', async () => {
     expect((await failure('no/such/folder.ts')).message).toContain(`there is no folder ${join(folder, 'no/such')}`);
   });
 });
@@ -141,11 +141,11 @@ describe('a module that is there and cannot be imported is MODULE_FAILED with fi
     expect(error.message).toContain(text);
   });
 
-  it('unless its thread ended of something else: it is imported once more', async () => {
+  it('unless its thread ended for another reason: it is imported once more', async () => {
     expect(await resultOf('exits-once.mjs')).toBe('second');
   });
 
-  it('or is a folder', async () => {
+  it('also when it is a folder', async () => {
     const error = await failure('.');
     expect(error).toMatchObject({ code: 'MODULE_FAILED' });
     expect(error.message).toContain('it is a folder. Name a file in it');
@@ -165,13 +165,13 @@ describe('a module that is there and cannot be imported is MODULE_FAILED with fi
 });
 
 describe('a class where a function is expected', () => {
-  it('is refused before anything runs, with what it is good for', async () => {
+  it('is refused before anything runs, with the right way to use it', async () => {
     const error = await failure('classes.mjs', 'Counter');
     expect(error).toMatchObject({ code: 'FUNCTION_NOT_FOUND', functionId: 'x' });
     expect(error.message).toContain('exports Counter, but it is a class: make an actor of it with spawn()');
   });
 
-  it('is never what was probably meant', async () => {
+  it('is never suggested as the intended name', async () => {
     expect((await failure('classes.mjs', 'counter')).message).toContain('Did you mean "count"?');
   });
 });

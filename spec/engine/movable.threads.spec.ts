@@ -13,7 +13,7 @@ let handoff: Handoff;
 afterEach(() => handoff.stop({ drain: false }));
 
 describe.each(planned)('%s', (allocationStrategy) => {
-  it('goes on elsewhere when a node has less than it was planned with', async () => {
+  it('moves elsewhere when a node has less than the plan assumed', async () => {
     handoff = await Handoff.start({ nodes });
     const gate = new Gate();
     const dag = new Dag();
@@ -26,7 +26,7 @@ describe.each(planned)('%s', (allocationStrategy) => {
     expect((await running).stats.nodes['a']).toBeGreaterThanOrEqual(4);
   });
 
-  it('plans with nodes whose threads are being started again', async () => {
+  it('plans with nodes whose threads are restarting', async () => {
     handoff = await Handoff.start({ nodes });
     await errorOf(handoff.execute(dagOf({ id: 'x', code: t.exit, extraArgs: [1], node: 'a', maxRetries: 0 })));
     expect(
@@ -34,7 +34,7 @@ describe.each(planned)('%s', (allocationStrategy) => {
     ).toEqual({ y: 'a' });
   });
 
-  it('does without a node that goes between the plan and the run', async () => {
+  it('goes on without a node that leaves between the plan and the run', async () => {
     handoff = await Handoff.start({ nodes });
     await handoff.execute(dagOf({ id: 'x', code: t.one }));
     const dag = new Dag();
@@ -44,7 +44,7 @@ describe.each(planned)('%s', (allocationStrategy) => {
     expect(Object.keys((await running).stats.nodes)).toContain('a');
   });
 
-  it('tries again elsewhere what failed where it was planned to be', async () => {
+  it('retries a failed function on another node than the planned one', async () => {
     handoff = await Handoff.start({ nodes });
     const { allocations } = await handoff.execute(dagOf({ id: 'x', code: c.failOn, extraArgs: ['b'] }), {
       allocationStrategy,
@@ -52,7 +52,7 @@ describe.each(planned)('%s', (allocationStrategy) => {
     expect(allocations).toEqual({ x: 'a' });
   });
 
-  it('goes where the tracker lets it', async () => {
+  it('runs where the tracker allows', async () => {
     const only = (name: string): boolean => name === 'a';
     handoff = await Handoff.start({
       nodes,
@@ -64,7 +64,7 @@ describe.each(planned)('%s', (allocationStrategy) => {
     expect(allocations).toEqual({ x: 'a' });
   });
 
-  it('is planned for no more at once than may be', async () => {
+  it('plans no more functions at once than maxConcurrency', async () => {
     handoff = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 4 }, threads: 4 }] });
     const dag = new Dag();
     for (let i = 0; i < 6; i++) dag.add({ id: `f${i}`, code: t.one, duration: 10 });
@@ -74,7 +74,7 @@ describe.each(planned)('%s', (allocationStrategy) => {
 });
 
 describe('an allocator with place()', () => {
-  it('is asked for every function, also for short ones that follow others', async () => {
+  it('is asked about every function, also about short ones that follow others', async () => {
     handoff = await Handoff.start({ nodes });
     const allocationStrategy: DynamicAllocator = {
       place: (ready) => Object.fromEntries(ready.map(({ id }) => [id, id.startsWith('x') ? 'a' : 'b'])),
@@ -88,7 +88,7 @@ describe('an allocator with place()', () => {
     }
   });
 
-  it('may leave a function out while the thread of the only node for it is started again', async () => {
+  it('may leave a function out while the only thread for it restarts', async () => {
     handoff = await Handoff.start({
       nodes: [
         { name: 'a', capabilities: { cpu: 1 } },
@@ -112,7 +112,7 @@ describe('an allocator with place()', () => {
     expect(allocations).toEqual({ x: 'gpu' });
   });
 
-  it('receives what a whole group needs, as long as it has no node', async () => {
+  it('receives the needs of a whole group while that has no node', async () => {
     handoff = await Handoff.start({
       nodes: [
         { name: 'small', capabilities: { cpu: 2 } },
@@ -139,7 +139,7 @@ describe('an allocator with place()', () => {
     expect(allocations).toEqual({ x: 'big', y: 'big' });
   });
 
-  it('has plan() fail as execute() would', async () => {
+  it('makes plan() fail as execute() does', async () => {
     handoff = await Handoff.start({ nodes });
     const dag = dagOf({ id: 'x', code: t.one });
     expect(

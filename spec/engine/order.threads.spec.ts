@@ -18,7 +18,7 @@ async function warmUp(): Promise<void> {
 }
 
 describe('a function that waits for another without taking its result', () => {
-  it('does not run before that has succeeded', async () => {
+  it('does not run before the other has succeeded', async () => {
     await warmUp();
     const [fails, calls] = [counter(), counter()];
     const events = record(handoff(), 'function:retrying', 'function:finished');
@@ -35,7 +35,7 @@ describe('a function that waits for another without taking its result', () => {
     expect(calls.value).toBe(1);
   });
 
-  it('runs after that, wherever that runs', async () => {
+  it('runs after the other, on whatever node that runs', async () => {
     await warmUp();
     const crashes = record(handoff(), 'worker:crashed');
     const calls = counter();

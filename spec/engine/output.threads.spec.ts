@@ -29,7 +29,7 @@ function stderr(): { readonly text: () => string; said(text: string): Promise<vo
 }
 
 describe('what functions print', () => {
-  it('arrives as function:log, in order with what they log, and is not printed', async () => {
+  it('arrives as function:log, in order with their logs, and is not printed', async () => {
     await start('events');
     const printed = stderr();
     const events: EventOf<'function:log'>[] = [];
@@ -67,7 +67,7 @@ describe('what functions print', () => {
     expect(told).not.toHaveBeenCalled();
   });
 
-  it('is reported of a function that then ends its thread', async () => {
+  it('is reported even when the function then ends its thread', async () => {
     await start('events');
     stderr();
     const told: unknown[] = [];
@@ -88,7 +88,7 @@ describe('what functions print', () => {
       return told;
     };
 
-    it('is reported in lines, in whatever encoding, with no character cut', async () => {
+    it('is reported in lines, in any encoding, without a cut character', async () => {
       expect(await toldBy({ id: 'f', code: p.speakInPieces })).toEqual([
         ['f', 'abc'],
         ['f', 'hello'],
@@ -97,7 +97,7 @@ describe('what functions print', () => {
       ]);
     });
 
-    it('is reported before the end of its function, with nothing of the next', async () => {
+    it('is reported before the end of its function, without output of the next', async () => {
       expect(
         await toldBy(
           { id: 'f', code: p.speakWithoutEnd, extraArgs: ['x'] },

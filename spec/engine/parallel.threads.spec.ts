@@ -11,7 +11,7 @@ const gated = (gate: Gate, id: string, args: string[] = [], ticket = 0) => ({
 });
 
 describe('parallel execution', () => {
-  it('has independent functions in progress together', async () => {
+  it('runs independent functions in parallel', async () => {
     const gate = new Gate();
     const running = handoff().execute(dagOf(...['x', 'y', 'z'].map((id) => gated(gate, id))));
     await gate.arrived(3);
@@ -19,7 +19,7 @@ describe('parallel execution', () => {
     expect((await running).results).toEqual({ x: 3, y: 3, z: 3 });
   });
 
-  it('starts each function of a chain only after the one before', async () => {
+  it('starts each function of a chain only after the previous one', async () => {
     const gate = new Gate();
     const running = handoff().execute(
       dagOf(gated(gate, 'x', [], 0), gated(gate, 'y', ['x'], 1), gated(gate, 'z', ['y'], 2)),
@@ -32,7 +32,7 @@ describe('parallel execution', () => {
     expect((await running).results).toEqual({ x: 1, y: 2, z: 3 });
   });
 
-  it('has the middle of a diamond in progress together, and passes its values in order', async () => {
+  it('runs the middle of a diamond in parallel, and passes its values in order', async () => {
     const gate = new Gate();
     const running = handoff().execute(
       dagOf(
@@ -61,7 +61,7 @@ describe('parallel execution', () => {
     expect(Object.values((await running).results)).toEqual([1, 2, 3]);
   });
 
-  it('starts what has the higher priority first', async () => {
+  it('starts functions of higher priority first', async () => {
     const order: string[] = [];
     const listener = (event: { functionId: string }): void => void order.push(event.functionId);
     handoff().on('function:started', listener);
@@ -71,7 +71,7 @@ describe('parallel execution', () => {
     expect(order).toEqual(['p5', 'p4', 'p3', 'p1', 'p0']);
   });
 
-  it('starts what has the longer way to go first', async () => {
+  it('starts the longer path first', async () => {
     const order: string[] = [];
     const listener = (event: { functionId: string }): void => void order.push(event.functionId);
     handoff().on('function:started', listener);
@@ -88,7 +88,7 @@ describe('parallel execution', () => {
     expect(order.indexOf('long')).toBe(0);
   });
 
-  it('lets a slow function delay no function that was sent along with it', async () => {
+  it('delays no function that was sent with a slow one', async () => {
     const calls = counter();
     const warm = Array.from({ length: 2000 }, (_, i) => ({ id: `w${i}`, code: t.count, extraArgs: [calls.memory] }));
     await handoff().execute(dagOf(...warm)); // now count() is known to be fast, and travels in large batches

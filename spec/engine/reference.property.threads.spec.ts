@@ -76,7 +76,7 @@ describe.each(paths)('real runs of random DAGs, %s, agree with the reference int
   );
 
   it(
-    'in what fails, what is retried, and what is left',
+    'in failures, retries and remaining results',
     () =>
       withHandoff(async (handoff) => {
         await fc.assert(

@@ -29,7 +29,7 @@ describe('retries', () => {
     expect(calls.value).toBe(1);
   });
 
-  it('end with the first success, and are counted', async () => {
+  it('stop at the first success, and are counted', async () => {
     const calls = counter();
     const { results, stats } = await handoff().execute(
       dagOf({ id: 'a', code: t.failTimes, extraArgs: [calls.memory, 1] }),
@@ -54,7 +54,7 @@ describe('retries', () => {
     expect(allocations).toEqual({ a: 'b' });
   });
 
-  it('stay on the node that a function is pinned to', async () => {
+  it('stay on the node of a pinned function', async () => {
     const { allocations } = await handoff().execute(dagOf({ id: 'a', code: c.failFirst, node: 'a' }));
     expect(allocations).toEqual({ a: 'a' });
   });
@@ -72,7 +72,7 @@ describe('retries', () => {
     expect(delays).toEqual([2, 6, 10]);
   });
 
-  it('are asked of retryIf, with the original error and the attempt', async () => {
+  it('follow retryIf, which receives the original error and the attempt', async () => {
     const calls = counter();
     const error = await errorOf(
       handoff().execute(

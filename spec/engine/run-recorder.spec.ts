@@ -52,8 +52,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('what ends while nothing waits for it', () => {
-  it('is one chunk', async () => {
+describe('functions that end', () => {
+  it('are recorded as one chunk while no caller waits', async () => {
     const journal = new MemoryJournal();
     const recorder = await recorderOf(journal);
     const results = resultsWith(1, 2);
@@ -64,7 +64,7 @@ describe('what ends while nothing waits for it', () => {
     expect(await chunksOf(journal)).toMatchObject([[{ type: 'finished', functions: [1, 2] }]]);
   });
 
-  it('is recorded at once when a caller waits, without a pause after the chunk before it', async () => {
+  it('are recorded at once when a caller waits, without a pause after the previous chunk', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout'] }); // a pause would never end
     const journal = new MemoryJournal();
     const recorder = await recorderOf(journal);

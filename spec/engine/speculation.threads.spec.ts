@@ -56,7 +56,7 @@ function dagWith(code: FunctionSpec['code'], words: Words, more: Partial<Functio
 }
 
 describe('a function that runs far longer than is typical', () => {
-  it('is run once more on another node, and the first result counts', async () => {
+  it('gets a second attempt on another node, and the first result counts', async () => {
     const words = new Words();
     const { results, allocations, stats } = await handoff().execute(dagWith(s.heeding, words), { speculate });
     expect(results['slow']).toMatchObject({ call: 2, attempt: 1, node: allocations['slow'] });
@@ -74,7 +74,7 @@ describe('a function that runs far longer than is typical', () => {
     expect(words).toMatchObject({ calls: 2, stopped: 1 });
   });
 
-  it('changes nothing any more when it answers late', async () => {
+  it('changes nothing when it answers late', async () => {
     const words = new Words();
     const dag = dagWith(s.lateAnswer, words);
     const { dagId, results } = await handoff().execute(dag, { speculate });
@@ -123,7 +123,7 @@ describe('a function that runs far longer than is typical', () => {
     expect(words.calls).toBeLessThan(3); // its own, and that of the inline function, which goes by its name
   });
 
-  it('is not run twice without being asked to', async () => {
+  it('is not run twice without the option speculate', async () => {
     const words = new Words();
     const running = handoff().execute(dagWith(s.failingFirst, words, { timeout: 300, maxRetries: 0 }));
     expect((await errorOf(running)).cause).toMatchObject({ code: 'FUNCTION_TIMEOUT' });
@@ -132,7 +132,7 @@ describe('a function that runs far longer than is typical', () => {
 });
 
 describe('when one of the two fails', () => {
-  it('the first goes on, and no attempt is counted', async () => {
+  it('the original goes on, and no attempt is counted', async () => {
     const words = new Words();
     const events = record(handoff(), 'function:retrying');
     const speculated = next(handoff(), 'function:speculated');
@@ -189,7 +189,7 @@ describe('events', () => {
     expect(told[1]).toMatchObject({ attempt: 1, thread: 0 });
   });
 
-  it('have one span of the function, that which gave the result', async () => {
+  it('have one span of the function: the one that gave the result', async () => {
     const events = record(handoff(), 'attempts');
     const words = new Words();
     const { allocations } = await handoff().execute(dagWith(s.heeding, words), { speculate });
@@ -214,7 +214,7 @@ describe('a run', () => {
     expect(await errorOf(running)).toMatchObject({ code: 'ABORTED' });
   });
 
-  it('may be followed by another of the same id while what has lost is still on its way out', async () => {
+  it('may be followed by a run of the same id while the slower attempt is ending', async () => {
     const words = new Words();
     const dag = dagWith(s.lateAnswer, words);
     const first = await handoff().execute(dag, { speculate });
@@ -222,7 +222,7 @@ describe('a run', () => {
     expect([first, second].map(({ results }) => results['slow'].call)).toEqual([2, 3]);
   });
 
-  it('is explained with both', async () => {
+  it('is explained with both attempts', async () => {
     const words = new Words();
     const dag = dagWith(s.failingCopy, words);
     const speculated = next(handoff(), 'function:speculated');
@@ -254,7 +254,7 @@ describe('a run', () => {
   });
 });
 
-it('a Handoff stops when what has lost is gone', async () => {
+it('a Handoff stops after the slower attempt has ended', async () => {
   const own = await Handoff.start({ nodes: [{ name: 'a', capabilities: { cpu: 2 }, threads: 2 }] });
   const words = new Words();
   const { results } = await own.execute(dagWith(s.ignoring, words), { speculate });

@@ -130,7 +130,7 @@ describe('large results', () => {
 });
 
 describe("arguments are a function's own", () => {
-  it('also when it runs right behind its producer on one thread', async () => {
+  it('even when it runs right after its producer on one thread', async () => {
     const list = fromSource(() => [3, 1, 2]);
     for (let round = 0; round < 30; round++) {
       // until both are known to be fast, and travel together
@@ -141,7 +141,7 @@ describe("arguments are a function's own", () => {
     }
   });
 
-  it('and results are what they were when the function returned', async () => {
+  it('and results keep their values from the return of the function', async () => {
     const gave = await handoff().executeLocal(
       dagOf(...Array.from({ length: 200 }, (_, i) => ({ id: `f${i}`, code: t.reuseScratch }))),
       { maxConcurrency: 1 },
@@ -172,7 +172,7 @@ describe('collect', () => {
     expect(Object.keys(allocations)).toHaveLength(4);
   });
 
-  it('ids give just those; the rest is let go when its last reader is done', async () => {
+  it('ids returns only those; the rest is dropped after its last reader', async () => {
     const whole = chain();
     const { results } = await handoff().execute(whole, { collect: ['b'] });
     expect(results).toEqual({ b: 2 });
@@ -189,7 +189,7 @@ describe('collect', () => {
 });
 
 describe('values written into a DAG', () => {
-  it('are those of the moment when the function was added', async () => {
+  it('are copied when the function is added', async () => {
     const options = { factor: 2 };
     const dagOfThree = dagOf(
       { id: 'a', code: t.constant, extraArgs: [options] },
@@ -223,7 +223,7 @@ describe('results in the memory of a WebAssembly instance', () => {
     [16, true],
     [100_000, false],
     [100_000, true],
-  ])('are what they were when the function returned (%i bytes, shared: %s)', async (length, shared) => {
+  ])('keep their values from the return of the function (%i bytes, shared: %s)', async (length, shared) => {
     const functions = Array.from({ length: 12 }, (_, i) => ({
       id: `f${i}`,
       code: memoryTasks.fillMemory,

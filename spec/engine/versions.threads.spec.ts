@@ -70,7 +70,7 @@ async function endOneThread(): Promise<void> {
 }
 
 describe('a module that changes', () => {
-  it('stays what it was to threads that have imported it', async () => {
+  it('stays unchanged for threads that have imported it', async () => {
     await onBoth();
     write('helper.mjs', helper('two'));
     expect(versionsIn(await which())).toEqual(['one']);
@@ -86,7 +86,7 @@ describe('a module that changes', () => {
     expect((await handoff.execute(dagOf({ id: 'x', code: t.one }))).results).toEqual({ x: 1 }); // others go on
   });
 
-  it('fails what a thread would run that has not imported it yet, and never gives two versions in one run', async () => {
+  it('fails functions on threads that have not imported it yet, and never mixes two versions in one run', async () => {
     const gate = new Gate();
     // One thread will not know it.
     const busy = handoff.execute(dagOf({ id: 'busy', code: t.waitAtGate, extraArgs: [gate.memory] }));
@@ -101,7 +101,7 @@ describe('a module that changes', () => {
     }
   });
 
-  it('is refused with another module that imports the same file', async () => {
+  it('is refused through another module that imports the same file', async () => {
     await which();
     write('helper.mjs', helper('two'));
     expect(await errorOf(which(tasks(pathToFileURL(join(folder, 'others.mjs')))))).toMatchObject({
@@ -110,7 +110,7 @@ describe('a module that changes', () => {
     });
   });
 
-  it('is no other when it is only written again', async () => {
+  it('counts as unchanged when it is rewritten with the same content', async () => {
     await which();
     write('helper.mjs', helper('one'));
     await endOneThread();
@@ -128,7 +128,7 @@ describe('a module that changes', () => {
 });
 
 describe('reload()', () => {
-  it('takes modules as they are now, for all threads', async () => {
+  it('takes the current modules for all threads', async () => {
     await onBoth();
     write('helper.mjs', helper('two'));
     await handoff.reload();
@@ -145,7 +145,7 @@ describe('reload()', () => {
     expect(versionsIn(await which())).toEqual(['two']);
   });
 
-  it('lets runs end that are under way, and has others wait', async () => {
+  it('lets running runs end, and makes others wait', async () => {
     const gate = new Gate();
     const busy = handoff.execute(
       dagOf(
@@ -163,7 +163,7 @@ describe('reload()', () => {
     expect(versionsIn(await later)).toEqual(['two']);
   });
 
-  it('gives actors the new version when they restart', async () => {
+  it('gives restarted actors the new version', async () => {
     const actor = await handoff.spawn<Thing, []>(code.Thing, { name: 'thing' });
     write('helper.mjs', helper('two'));
     await handoff.reload();
@@ -172,7 +172,7 @@ describe('reload()', () => {
     expect(await actor.ask.which()).toBe('two');
   });
 
-  it('is STOPPED once everything is stopped', async () => {
+  it('is STOPPED after stop()', async () => {
     await handoff.stop();
     expect(await errorOf(handoff.reload())).toMatchObject({ code: 'STOPPED' });
   });

@@ -9,7 +9,7 @@ import { Payload } from '../../../lib/workers/store/payload.ts';
 const values = fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true, withTypedArray: true });
 
 describe('the identity of a value', () => {
-  it('is that of its copies, wherever they were made', () => {
+  it('equals that of its copies, wherever they were made', () => {
     fc.assert(
       fc.property(values, (value) => {
         const copy = deserialize(serialize(value)) as unknown;
@@ -35,14 +35,14 @@ describe('the identity of a value', () => {
     }
   });
 
-  it('does not depend on how a number came about', () => {
+  it('does not depend on how a number was computed', () => {
     const point = { x: 1.5 };
     point.x -= 0.5; // V8 keeps it as a double
     expect(identityOf({ x: 1 })).toBe(identityOf(point));
     expect(identityOf([1, 2.5].slice(0, 1))).toBe(identityOf([1]));
   });
 
-  it('is there for values that contain themselves, and for very deep ones', () => {
+  it('exists for values that contain themselves, and for very deep ones', () => {
     const self: unknown[] = [];
     self.push(self);
     let deep: unknown = 1;
@@ -51,7 +51,7 @@ describe('the identity of a value', () => {
     expect(identityOf(deep)).not.toBe(identityOf([deep]));
   });
 
-  it('cannot be had for what cannot be written', () => {
+  it('does not exist for values that cannot be written', () => {
     expect(() => identityOf({ f: () => 1 })).toThrow();
   });
 });
@@ -78,7 +78,7 @@ describe('the bytes of a payload', () => {
     expect(own!.identity).not.toBe((await identifyPayload(new Payload(encode(new Uint8Array(large))!)))!.identity);
   });
 
-  it('of memory that stays shared cannot be stored', async () => {
+  it('that stay in shared memory cannot be stored', async () => {
     const payload = new Payload(encode({ shared: new SharedArrayBuffer(8), text: 'x'.repeat(large) })!);
     expect(toBytes(payload)).toBeUndefined();
     expect(await identifyPayload(payload)).toBeUndefined();

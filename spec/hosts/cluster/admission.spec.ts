@@ -16,7 +16,7 @@ function admission(
 }
 
 describe('claims on a node that several hosts use', () => {
-  it('are granted at once while there is room, and when something is given back', async () => {
+  it('are granted at once while there is room, and when a claim is released', async () => {
     const { admission: node } = admission(2);
     const granted: string[] = [];
     node.claim('n', { cpu: 2 }, 'a', () => granted.push('a'));
@@ -40,7 +40,7 @@ describe('claims on a node that several hosts use', () => {
     expect(granted).toEqual(['a', 'large']);
   });
 
-  it("let this host's own scheduler keep its place behind others, and tell it when it is its turn", async () => {
+  it("keep the place of this host's scheduler in the line, and notify it when its turn comes", async () => {
     const own: boolean[] = [];
     const { admission: node } = admission(1, (each) => own.push(each.request('n', { cpu: 1 }, 'own')));
     const granted: string[] = [];
@@ -59,7 +59,7 @@ describe('claims on a node that several hosts use', () => {
     expect(granted).toEqual(['a', 'b', 'c']);
   });
 
-  it("do not wait for this host's scheduler when it wants nothing any more", async () => {
+  it("do not wait for this host's scheduler after it has withdrawn", async () => {
     const { admission: node } = admission(1);
     const granted: string[] = [];
     node.claim('n', { cpu: 1 }, 'a', () => granted.push('a'));
@@ -87,7 +87,7 @@ describe('claims on a node that several hosts use', () => {
     expect(granted).toEqual(['a', 'c']);
   });
 
-  it('can be withdrawn, which lets those behind through', async () => {
+  it('can be withdrawn, so that those behind are granted', async () => {
     const { admission: node } = admission(2);
     const granted: string[] = [];
     node.claim('n', { cpu: 1 }, 'a', () => granted.push('a'));
@@ -98,7 +98,7 @@ describe('claims on a node that several hosts use', () => {
     expect(granted).toEqual(['a', 'small']);
   });
 
-  it("never exceed the node's capacity, and all are granted in the end, in whatever order they are requested", async () => {
+  it("never exceed the node's capacity, and are all granted eventually, in any order of requests", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.record({ cpu: fc.integer({ min: 1, max: 4 }), own: fc.boolean() }), { maxLength: 30 }),

@@ -10,7 +10,7 @@ const cluster = useCluster(
 );
 const length = 2 ** 18; // 2 MiB: the result stays on its host
 
-it('a large result of another host decides, and is taken together with a skipped one', async () => {
+it('a large result of another host decides a branch, and is an input beside a skipped one', async () => {
   const dag = new Dag()
     .add({ id: 'big', code: f.ramp, extraArgs: [length, 1], node: 'b' })
     .add({ id: 'yes', code: f.ramp, extraArgs: [length, 2], node: 'b', when: 'big' })

@@ -42,7 +42,7 @@ describe("the offset of a peer's clock", () => {
     );
   });
 
-  it('is wrong by half of what one way takes longer than the other, and says by how much it may be wrong', () => {
+  it('is wrong by half the difference between both ways, and bounds its own error', () => {
     fc.assert(
       fc.property(offset, delay, delay, (ahead, there, back) => {
         const clock = new PeerClock();
@@ -53,7 +53,7 @@ describe("the offset of a peer's clock", () => {
     );
   });
 
-  it('is that of the shortest of the last round trips', () => {
+  it('comes from the shortest of the recent round trips', () => {
     fc.assert(
       fc.property(offset, fc.array(fc.tuple(delay, delay), { minLength: 1, maxLength: 8 }), (ahead, ways) => {
         const clock = new PeerClock();
@@ -66,7 +66,7 @@ describe("the offset of a peer's clock", () => {
     );
   });
 
-  it('stays within its bound while both hosts send heartbeats at their own pace, over ways of any length, in order', () => {
+  it('stays within its bound at any pace of heartbeats and any delay of either way', () => {
     const step = fc.record({
       from: fc.constantFrom('here' as const, 'there' as const),
       pause: fc.double({ min: 0, max: 1000, noNaN: true }),
@@ -113,7 +113,7 @@ describe("the offset of a peer's clock", () => {
     expect(clock.uncertainty).toBe(Infinity);
   });
 
-  it('forgets what it knew when a clock has jumped', () => {
+  it('starts over when a clock has jumped', () => {
     const clock = new PeerClock();
     let at = epoch;
     for (let k = 0; k < 5; k++) at = roundTrip(clock, at, { there: 0.1, back: 0.1, wait: 0, ahead: 10 });
@@ -121,7 +121,7 @@ describe("the offset of a peer's clock", () => {
     expect(clock.offset).toBeCloseTo(60_000, 2);
   });
 
-  it('follows a clock that drifts: old round trips give way to longer ones that are newer', () => {
+  it('follows a drifting clock: newer round trips replace old ones, even when they are longer', () => {
     const clock = new PeerClock();
     let at = epoch;
     const ahead = (): number => (at - epoch) * 50e-6;
@@ -144,7 +144,7 @@ describe("the offset of a peer's clock", () => {
     expect(clock.offset).toBeCloseTo(42, 2);
   });
 
-  it('is asked for at once until enough is known, and then no more, even when nothing of use comes', () => {
+  it('is asked for in quick succession until enough is known, and then no more, even without a useful answer', () => {
     const clock = new PeerClock();
     let asked = 0;
     for (let k = 1; k <= 100; k++) if (clock.read([epoch + k, epoch + k + 5000, epoch], epoch + k)) asked++;

@@ -39,7 +39,7 @@ describe('a module', () => {
     { nodes: [node('far')], transport: { root: roots[1] } },
   );
 
-  it('that is the same below the roots of both hosts runs on both, wherever those are', async () => {
+  it('that is the same below the roots of both hosts runs on both, wherever the roots are', async () => {
     const { which } = module(giving('same'), giving('same'));
     const { results } = await cluster.handoff.execute(
       dagOf({ id: 'x', code: which, extraArgs: ['!'], node: 'far' }, { id: 'y', code: which, node: 'near' }),
@@ -130,7 +130,7 @@ describe('a module', () => {
     expect(error.message).toContain('root');
   });
 
-  it('that differs on a host without nodes is no obstacle', async () => {
+  it('that differs on a host without nodes does not matter', async () => {
     const [here, there] = [rootWith('one'), rootWith('two')];
     const host = await startHost({ transport: { root: there.root } });
     const handoff = await startHere({ nodes: [node('near')], join: [host.address], transport: { root: here.root } });
@@ -205,7 +205,7 @@ describe('source text', () => {
     });
   });
 
-  it('is looked into before it is sent: closures are refused, also by an orchestrator without nodes', async () => {
+  it('is inspected before it is sent: closures are refused, also by an orchestrator without nodes', async () => {
     const outside = 1;
     expect(await errorOf(cluster.handoff.execute(dagOf({ id: 'x', code: fromSource(() => outside) })))).toMatchObject({
       code: 'INLINE_CLOSURE',

@@ -63,7 +63,7 @@ describe('concurrent functions on another host', () => {
     expect(folder.calls('pay')).toBe(1);
   });
 
-  it('do not pay for the crash of one beside them', async () => {
+  it('use no attempt when one beside them crashes', async () => {
     const host = await startHost({ nodes: [far()] });
     const handoff = await startHere({ join: [host.address] });
     const folder = new Folder();
@@ -86,7 +86,7 @@ describe('concurrent functions on another host', () => {
     expect(error.failures!.map(({ functionId }) => functionId)).toEqual(['bad']);
   });
 
-  it('of two orchestrators share its thread, and a crash costs only the one at fault', async () => {
+  it('of two orchestrators share a thread, and a crash costs only the function at fault', async () => {
     const host = await startHost({ nodes: [far()] });
     const handoff = await startHere({ join: [host.address] });
     const other = await startHost({ join: [host.address] });

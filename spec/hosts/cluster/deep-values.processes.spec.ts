@@ -18,7 +18,7 @@ const recipes: Recipe[] = [
 ];
 
 describe.each(recipes.map((recipe) => [JSON.stringify(recipe), recipe] as const))('a value of %s', (_, recipe) => {
-  it('arrives as an argument, as a result, in an error, in a log and by an actor, and the host stays', async () => {
+  it('arrives as an argument, as a result, in an error, in a log and by an actor, without the loss of the host', async () => {
     const { handoff } = cluster;
     const down = record(handoff, 'node:down');
     const { results } = await handoff.execute(
@@ -47,8 +47,8 @@ describe.each(recipes.map((recipe) => [JSON.stringify(recipe), recipe] as const)
   });
 });
 
-describe('a run with more in it than a host accepts', () => {
-  it('is refused before anything is sent, and the host stays', async () => {
+describe('a run that is larger than a host accepts', () => {
+  it('is refused before anything is sent, without the loss of the host', async () => {
     const { handoff } = cluster;
     const down = record(handoff, 'node:down');
     const resources = Object.fromEntries(Array.from({ length: 1001 }, (_, k) => [`r${k}`, 0]));
@@ -65,7 +65,7 @@ describe('a run with more in it than a host accepts', () => {
 });
 
 describe('a result that its host cannot read', () => {
-  it('fails its function with NOT_SERIALIZABLE, and the host stays', async () => {
+  it('fails its function with NOT_SERIALIZABLE, without the loss of the host', async () => {
     const error = await errorOf(
       cluster.handoff.execute(dagOf({ id: 'bad', code: d.surprise, extraArgs: [[['field', 4000]], 100] })),
     );

@@ -17,7 +17,7 @@ const cluster = useCluster(
 );
 afterAll(() => rmSync(path, { recursive: true, force: true }));
 
-it('a large result that another host made is recorded when it arrives, and given again', async () => {
+it('a large result of another host is recorded when it arrives, and restored from the record', async () => {
   const folder = new Folder();
   const dag = (): Dag =>
     new Dag('far')

@@ -12,13 +12,13 @@ const cluster = useCluster(
 const far = (): number => cluster.hosts[0]!.pid;
 
 describe('nodes of two hosts', () => {
-  it('are all discovered, from either', async () => {
+  it('are all discovered from either host', async () => {
     const all = { here: { cpu: 2, memory: 2000 }, far: { cpu: 2, memory: 4000 } };
     expect(await cluster.handoff.discoverNodes()).toEqual(all);
     expect(await cluster.hosts[0]!.call('discoverNodes')).toEqual(all);
   });
 
-  it('of which the first is of this host run a DAG on it', async () => {
+  it('run a DAG on the node of this host when that comes first', async () => {
     const { dagId, results, allocations } = await cluster.handoff.execute(
       new Dag('at home')
         .add({ id: 'source', code: t.constant, extraArgs: [5] })
@@ -30,7 +30,7 @@ describe('nodes of two hosts', () => {
     expect(allocations).toEqual({ source: 'here', both: 'here', where: 'here' });
   });
 
-  it('run what only one of them has enough for where it is, and its value reaches consumers here', async () => {
+  it('run a function on the only node that is large enough, and its result reaches consumers here', async () => {
     const { results, allocations } = await cluster.handoff.execute(
       new Dag('by cost')
         .add({ id: 'source', code: t.constant, extraArgs: [5], cost: { memory: 2000 } })
@@ -42,7 +42,7 @@ describe('nodes of two hosts', () => {
     expect(results).toEqual({ source: 5, middle: 15, where: far(), last: 30 });
   });
 
-  it('run what is pinned to them, to and fro', async () => {
+  it('run pinned functions, back and forth', async () => {
     const { results, allocations } = await cluster.handoff.execute(
       new Dag('by pin')
         .add({ id: 'source', code: t.constant, extraArgs: [5], node: 'far' })
@@ -55,7 +55,7 @@ describe('nodes of two hosts', () => {
     expect(await cluster.handoff.lookupDataLocation('by pin', 'last')).toBe('far');
   });
 
-  it('try a function again that failed, as often as it may, and it is called no more', async () => {
+  it('retry a failed function within maxRetries, and not more often', async () => {
     const folder = new Folder();
     const { results, stats } = await cluster.handoff.execute(
       dagOf(
@@ -69,7 +69,7 @@ describe('nodes of two hosts', () => {
     expect(folder.calls('log')).toBe(1);
   });
 
-  it('get dependencies as one list', async () => {
+  it('pass dependencies as one list', async () => {
     const { results } = await cluster.handoff.execute(
       dagOf(
         { id: 'a', code: t.constant, extraArgs: [10], node: 'far' },
@@ -95,7 +95,7 @@ describe('nodes of two hosts', () => {
     expect(folder.lines.map(([, , node]) => node).sort()).toEqual(['far', 'far', 'here']);
   });
 
-  it('refuse what none of them can hold, naming the function and what each offers', async () => {
+  it('refuse a function that none can hold, naming it and what each node offers', async () => {
     const error = await errorOf(
       cluster.handoff.execute(dagOf({ id: 'a', code: t.one }, { id: 'huge', code: t.one, cost: { memory: 5000 } })),
     );
@@ -126,7 +126,7 @@ describe('nodes of two hosts', () => {
     ).toEqual({ x: 'far' });
   });
 
-  it('run collocated functions together, where all of them fit', async () => {
+  it('run collocated functions together on a node that fits all of them', async () => {
     const { allocations, results } = await cluster.handoff.execute(
       dagOf(
         { id: 'root', code: t.one, cost: { memory: 1500 } },
@@ -138,7 +138,7 @@ describe('nodes of two hosts', () => {
     expect(results['last']).toBe(3);
   });
 
-  it('share what several runs ask for at once', async () => {
+  it('share their capacity among several runs', async () => {
     const folder = new Folder();
     const runs = Array.from({ length: 4 }, (_, i) =>
       cluster.handoff.execute(
@@ -153,7 +153,7 @@ describe('nodes of two hosts', () => {
     expect((await cluster.hosts[0]!.claims('far')).most['cpu']).toBeLessThanOrEqual(2);
   });
 
-  it('fail a run with the error of the function, whole', async () => {
+  it('fail a run with the complete error of the function', async () => {
     const error = await errorOf(
       cluster.handoff.execute(dagOf({ id: 'x', code: f.throwFar, node: 'far', maxRetries: 0 })),
     );
@@ -170,7 +170,7 @@ describe('nodes of two hosts', () => {
     expect((error.cause as Error).stack).toContain('cluster-tasks.ts');
   });
 
-  it('run nothing of a DAG that is not valid', async () => {
+  it('run no function of an invalid DAG', async () => {
     const folder = new Folder();
     const error = await errorOf(
       cluster.handoff.execute(
@@ -231,7 +231,7 @@ describe('arguments that are changed on their way', () => {
     expect(Object.values(allocations).sort()).toEqual(['far', 'far', 'here', 'here']);
   });
 
-  it('may send one entry of what was made', async () => {
+  it('may send one entry of a result', async () => {
     const { results } = await cluster.handoff.execute(
       dagOf(
         { id: 'pair', code: t.constant, extraArgs: [['first', 'second']], node: 'here' },
@@ -269,7 +269,7 @@ describe('arguments that are changed on their way', () => {
 });
 
 describe('two DAGs at once over two hosts', () => {
-  it('keep apart what has the same ids', async () => {
+  it('keep functions with the same ids apart', async () => {
     const make = (id: string, value: number): Dag =>
       new Dag(id)
         .add({ id: 'source', code: t.constant, extraArgs: [value], node: 'far' })
@@ -295,7 +295,7 @@ describe('two DAGs at once over two hosts', () => {
     }
   });
 
-  it('from both hosts, under one id, do not meet', async () => {
+  it('from both hosts under one id stay separate', async () => {
     const make = (value: number): Dag =>
       new Dag('same id')
         .add({ id: 'x', code: f.ramp, extraArgs: [20_000, value], node: 'here' })
@@ -307,7 +307,7 @@ describe('two DAGs at once over two hosts', () => {
     expect([two.results['y'].total, two.results['z'].total]).toEqual([total + 20_000, total + 20_000]);
   });
 
-  it('that run again under their id never see what was there before', async () => {
+  it('that run again under their id never see earlier results', async () => {
     for (const value of [1, 2, 3]) {
       const { results } = await cluster.handoff.execute(
         new Dag('again')
@@ -322,7 +322,7 @@ describe('two DAGs at once over two hosts', () => {
 });
 
 describe('claims on nodes of other hosts', () => {
-  it('are counted where the node is, and given back after success, failure and abort', async () => {
+  it('are counted on the host of the node, and released after success, failure and abort', async () => {
     const folder = new Folder();
     const [host] = cluster.hosts;
     const controller = new AbortController();
@@ -344,7 +344,7 @@ describe('claims on nodes of other hosts', () => {
     expect(await host!.call('resourcesAvailable', 'far', { cpu: 2, memory: 4000 })).toBe(true);
   });
 
-  it('spill from node to node and wait for what is full', async () => {
+  it('spill from node to node, and wait for full ones', async () => {
     const folder = new Folder();
     const run = cluster.handoff.execute(
       dagOf(
@@ -376,7 +376,7 @@ describe('a function sent as source', () => {
     expect(results).toEqual({ x: 2, y: 20 });
   });
 
-  it('is refused by a host that was not, before anything runs', async () => {
+  it('is refused before anything runs by a host that was started without it', async () => {
     const host = await startHost({ nodes: [{ name: 'strict', capabilities: { cpu: 1 } }] });
     const handoff = await startHere({ join: [host.address], nodes: [{ name: 'mine', capabilities: { cpu: 1 } }] });
     const folder = new Folder();

@@ -55,7 +55,7 @@ describe('a function of another host that answers with a graph', () => {
 });
 
 describe('a host that is killed while graphs of its functions run', () => {
-  it('takes nothing with it: lost results are made again inside of their graphs', async () => {
+  it('costs no result: lost results are recomputed inside their graphs', async () => {
     const b = await startHost({ nodes: [node('b')] });
     const handoff = await startHere({ nodes: [node('a')], join: [b.address] });
     const made = new Dag()

@@ -45,7 +45,7 @@ async function three(
 const portOf = ({ address }: HostProcess): number => Number(address.split(':').at(-1));
 
 describe('a host that is killed during a run', () => {
-  it('takes nothing with it: every result is right, and there once', async () => {
+  it('costs no result: each one is correct and arrives once', async () => {
     const { handoff, b } = await three({}, {}, 2);
     const layers = 10;
     const width = 30;
@@ -70,7 +70,7 @@ describe('a host that is killed during a run', () => {
     expect(results).toEqual(expected);
   });
 
-  it('costs no attempt what ran there: it is run elsewhere', async () => {
+  it('costs its functions no attempt: they run elsewhere', async () => {
     const { handoff, b } = await three();
     const folder = new Folder();
     const running = handoff.execute(
@@ -87,7 +87,7 @@ describe('a host that is killed during a run', () => {
     expect(folder.lines.filter(([sign]) => sign === '+').map(([, , node]) => node)).toEqual(['b', 'c']);
   });
 
-  it('fails with NODE_DOWN what only it could run', async () => {
+  it('fails functions that only it could run, with NODE_DOWN', async () => {
     const { handoff, b } = await three({ reconnectTimeout: 0 });
     const folder = new Folder();
     const running = errorOf(
@@ -98,7 +98,7 @@ describe('a host that is killed during a run', () => {
     expect(await running).toMatchObject({ code: 'NODE_DOWN', functionId: 'x', node: 'b' });
   });
 
-  it('has results that are still needed made again, and no others', async () => {
+  it('has only those results recomputed that are still needed', async () => {
     const { handoff, b } = await three();
     const folder = new Folder();
     const events = record(handoff, 'result:lost', 'result:recomputing');
@@ -146,7 +146,7 @@ describe('a host that is killed during a run', () => {
     );
   });
 
-  it('while its result is on the way to another has it made again', async () => {
+  it('has its result recomputed when it dies during the transfer', async () => {
     const { handoff, b, c: hostC } = await three();
     const big = 2 ** 22; // 32 MiB
     const folder = new Folder();
@@ -166,7 +166,7 @@ describe('a host that is killed during a run', () => {
     expect(folder.calls('made')).toBeLessThanOrEqual(2);
   });
 
-  it('has what its results fed, and is collected, made again where it is needed: results the run is to give', async () => {
+  it('has collected results recomputed, and their inputs where needed', async () => {
     const { handoff, b } = await three();
     const folder = new Folder();
     const running = handoff.execute(
@@ -181,7 +181,7 @@ describe('a host that is killed during a run', () => {
     expect((await running).results['x']).toHaveLength(length);
   });
 
-  it('leaves getResult of what only it held to RESULT_TIMEOUT, and other values alone', async () => {
+  it('leaves getResult of its results to RESULT_TIMEOUT, and does not affect others', async () => {
     const { handoff, b } = await three();
     await b.call('storeResult', 'gone', 'x', 1);
     await handoff.storeResult('gone', 'y', 2);
@@ -193,7 +193,7 @@ describe('a host that is killed during a run', () => {
     expect(await handoff.getResult('gone', 'y')).toBe(2);
   });
 
-  it('together with another: the last one does it all', async () => {
+  it('together with another leaves all work to the last host', async () => {
     const { handoff, b, c: hostC } = await three({}, {}, 2);
     const folder = new Folder();
     const all = Array.from({ length: 60 }, (_, i) => ({
@@ -211,7 +211,7 @@ describe('a host that is killed during a run', () => {
     expect(Object.values(results)).toEqual(all.map((_, i) => Math.floor(i / 10) + 1));
   });
 
-  it('ends a run that has nothing left to run on', async () => {
+  it('ends a run that has no node left', async () => {
     const host = await startHost({ nodes: [{ name: 'only', capabilities: { cpu: 1 } }] });
     const handoff = await startHere({ join: [host.address], transport: { reconnectTimeout: 500 } });
     const folder = new Folder();
@@ -226,7 +226,7 @@ describe('a host that falls silent', () => {
   // Only who waits is quick to give up.
   const quick = { heartbeatInterval: 100, heartbeatTimeout: 3000 };
 
-  it('is given up, what it ran is run elsewhere, its late answers are dropped, and it comes back', async () => {
+  it('is declared lost, its functions run elsewhere, its late answers are dropped, and it comes back', async () => {
     const { handoff, b } = await three(quick, { heartbeatInterval: 100 });
     const folder = new Folder();
     const finished = record(handoff, 'function:finished');
@@ -263,7 +263,7 @@ describe('a host that falls silent', () => {
     expect([again['s'].total, again['u'].total]).toEqual([total, total]);
   });
 
-  it('and is used again while the run goes on, has its earlier work aborted and not counted twice', async () => {
+  it('and returns during the run has its earlier work aborted, and no result counts twice', async () => {
     const { handoff, b } = await three(quick, { heartbeatInterval: 100 }, 2);
     const folder = new Folder();
     const down = next(handoff, 'node:down', ({ node }) => node === 'b');
@@ -292,7 +292,7 @@ describe('a host that falls silent', () => {
     expect((await running).results).toEqual({ f0: 0, f1: 1, f2: 2, f3: 3, f4: 4, f5: 5 });
   });
 
-  it('for less than the time limit is not given up', async () => {
+  it('for less than the time limit is not lost', async () => {
     const { handoff, b } = await three(
       { heartbeatInterval: 100, heartbeatTimeout: 20_000 },
       { heartbeatInterval: 100, heartbeatTimeout: 20_000 },
@@ -351,7 +351,7 @@ describe('a host whose main thread is busy for longer than heartbeatTimeout', ()
 });
 
 describe('a host that is out of reach', () => {
-  it('is awaited by what only it can run, which explain says, and the run goes on when it is back', async () => {
+  it('is awaited by functions that only it can run, as explain says, and the run continues when it is back', async () => {
     const quick = { heartbeatInterval: 100, heartbeatTimeout: 3000 };
     const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 }, threads: 1 }], transport: quick });
     const handoff = await startHere({ join: [far.address], transport: quick });
@@ -374,7 +374,7 @@ describe('a host that is out of reach', () => {
 });
 
 describe('a host that comes back', () => {
-  it('under the same port and node name, in another life, is used again', async () => {
+  it('under the same port and node name, as a new process, is used again', async () => {
     const { handoff, b, c: hostC } = await three();
     const folder = new Folder();
     const running = handoff.execute(
@@ -402,7 +402,7 @@ describe('a host that comes back', () => {
     ).toEqual({ x: hostC.pid, y: process.pid });
   });
 
-  it('with other capabilities and code that must be sent again has them', async () => {
+  it('with other capabilities offers those, and gets the code again', async () => {
     const { handoff, b } = await three();
     await handoff.execute(dagOf({ id: 'x', code: f.pid, node: 'b' }, { id: 'y', code: t.one, node: 'b' }));
     const up = next(handoff, 'node:up', ({ node }) => node === 'b');
@@ -415,7 +415,7 @@ describe('a host that comes back', () => {
     expect(results).toMatchObject({ y: 1, z: { node: 'b' } });
   });
 
-  it('as one that joins, with its old name, is let in', async () => {
+  it('by joining, under its old name, is accepted', async () => {
     const { handoff, b, c: hostC } = await three();
     const gone = next(handoff, 'node:down', ({ node }) => node === 'c');
     await hostC.kill();
@@ -429,7 +429,7 @@ describe('a host that comes back', () => {
 });
 
 describe('a host that stops gently during a run', () => {
-  it('finishes what it runs, hands over its results, and nothing is made again', async () => {
+  it('finishes its functions and hands over its results, and nothing is recomputed', async () => {
     const { handoff, b } = await three();
     const folder = new Folder();
     const lost = record(handoff, 'result:lost', 'result:recomputing', 'function:retrying');
@@ -461,7 +461,7 @@ describe('a host that stops gently during a run', () => {
     expect(lost).toEqual([]);
   });
 
-  it('is sent nothing new while it waits for what it runs', async () => {
+  it('receives no new functions while it drains', async () => {
     const { handoff, b } = await three({}, {}, 2);
     const folder = new Folder();
     const running = handoff.execute(
@@ -488,7 +488,7 @@ describe('a host that stops gently during a run', () => {
     await running;
   });
 
-  it('waits no longer than drainTimeout, and then what it ran is run elsewhere', async () => {
+  it('waits no longer than drainTimeout, and then its functions run elsewhere', async () => {
     const { handoff, b } = await three({}, { drainTimeout: 200 });
     const folder = new Folder();
     const running = handoff.execute(
@@ -501,7 +501,7 @@ describe('a host that stops gently during a run', () => {
     expect((await running).results).toEqual({ x: 'kept' });
   });
 
-  it('without draining ends at once, and what it ran is run elsewhere', async () => {
+  it('without draining ends at once, and its functions run elsewhere', async () => {
     const { handoff, b } = await three();
     const folder = new Folder();
     const running = handoff.execute(
@@ -514,7 +514,7 @@ describe('a host that stops gently during a run', () => {
     expect((await running).results).toEqual({ x: 'kept' });
   });
 
-  it('as orchestrator has its own runs finished first, on all hosts', async () => {
+  it('as an orchestrator finishes its own runs first, on all hosts', async () => {
     const { b } = await three();
     const folder = new Folder();
     const running = b.execute(

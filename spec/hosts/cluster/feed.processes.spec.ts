@@ -30,7 +30,7 @@ async function two(env: Record<string, string> = {}): Promise<Two> {
 }
 
 describe('what another host runs', () => {
-  it('is reported by it, from the run and its graph to its end, with errors and their causes', async () => {
+  it('is reported from the start of the run and its graph to its end, with errors and causes', async () => {
     const { handoff, other } = await two();
     const heard = await Heard.everywhere(
       handoff,
@@ -68,7 +68,7 @@ describe('what another host runs', () => {
     ]);
   });
 
-  it('is reported as failed without its results and all its failures, which are many', async () => {
+  it('is reported as failed, without its results and its many failures', async () => {
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
     const here = await startHere({ join: [there.address!] });
     const heard = await Heard.everywhere(here, ...runEvents);
@@ -90,7 +90,7 @@ describe('what another host runs', () => {
     expect(error).not.toHaveProperty('failures');
   });
 
-  it('is reported in order, and every attempt once, also when there are many', async () => {
+  it('is reported in order, each attempt once, even when there are many', async () => {
     const { handoff, other } = await two();
     const heard = await Heard.everywhere(handoff, ...runEvents, 'function:started', 'function:finished', 'attempts');
     const size = 300; // several batches each
@@ -125,7 +125,7 @@ describe('what another host runs', () => {
     expect(overviewOf(handoff).feed.dropped).toBe(0);
   });
 
-  it('is reported to hosts that join while it runs, with the time it began', async () => {
+  it('is reported with its start time to hosts that join while it runs', async () => {
     const { handoff, other } = await two();
     const folder = new Folder();
     const dag = dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 1] }, { id: 'y', code: t.one });
@@ -158,7 +158,7 @@ describe('what another host runs', () => {
     expect(new Heard(handoff, ...runEvents).told).toEqual([]);
   });
 
-  it('is reported with what it has grown by, to those who heard of it before and to those who join then', async () => {
+  it('is reported with its growth, to hosts that already follow it and to hosts that join later', async () => {
     const { handoff, other } = await two();
     const folder = new Folder();
     const early = await Heard.everywhere(handoff, ...recordedEvents);
@@ -183,7 +183,7 @@ describe('what another host runs', () => {
     expect(overviewOf(handoff).feed.dropped).toBe(0);
   });
 
-  it('is reported for a host that joins later', async () => {
+  it('is also reported of a host that joins later', async () => {
     const handoff = await startHere({ nodes: [{ name: 'a', capabilities: { cpu: 1 } }] });
     const heard = new Heard(handoff, ...runEvents, 'node:up');
     const late = await startHost({ nodes: [{ name: 'late', capabilities: { cpu: 1 } }], join: [handoff.address!] });
@@ -208,7 +208,7 @@ describe('what another host runs', () => {
 });
 
 describe('what happens to nodes', () => {
-  it('is reported once, by the host they are on: also threads that die of functions of another host', async () => {
+  it('is reported once, by their own host, even when a function of another host ends a thread', async () => {
     const { handoff, other } = await two();
     const heard = await Heard.everywhere(handoff, 'worker:crashed', 'worker:restarted');
     const own = record(handoff, 'worker:crashed');
@@ -220,7 +220,7 @@ describe('what happens to nodes', () => {
     expect(heard.of('worker:restarted')).toMatchObject([{ host: other.address, event: { node: 'b' } }]);
   });
 
-  it('is reported when they change, with the host they are on', async () => {
+  it('is reported when they change, with their host', async () => {
     const { handoff, other } = await two();
     const heard = await Heard.everywhere(handoff, 'node:up', 'node:down', 'node:capabilities-changed');
     await other.call('updateCapabilities', 'b', { memory: 100 });
@@ -240,7 +240,7 @@ describe('what happens to nodes', () => {
 });
 
 describe('a host that is lost in the middle', () => {
-  it('has its runs reported as failed and its nodes as down, and is received again when it comes back', async () => {
+  it('has its runs reported as failed and its nodes as down, and reports again when it comes back', async () => {
     const { handoff, other } = await two();
     const folder = new Folder();
     const heard = await Heard.everywhere(handoff, ...runEvents, 'node:down', 'node:up');
@@ -269,7 +269,7 @@ describe('a host that is lost in the middle', () => {
 });
 
 describe('a host whose clock is an hour ahead', () => {
-  it("reports events, and runs functions for others, in times of the reader's clock", async () => {
+  it("reports events and runs functions of others in times of the reader's clock", async () => {
     const shift = 3_600_000;
     const { handoff, other } = await two({
       NODE_OPTIONS: `--import ${new URL('../../fixtures/shifted-clock.mjs', import.meta.url).href}`,
@@ -313,7 +313,7 @@ describe('a host whose clock is an hour ahead', () => {
 });
 
 describe('a reader that does not keep up', () => {
-  it('receives less, knows how much less, and still receives how runs end', async () => {
+  it('receives fewer events, knows how many are missing, and still receives the ends of runs', async () => {
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 2 } }] });
     const here = await startHere({ join: [there.address!] });
     const heard = await Heard.everywhere(here, ...runEvents, 'attempts');
@@ -347,7 +347,7 @@ describe('a reader that does not keep up', () => {
   });
 });
 
-describe('a host that tells what is none of ours', () => {
+describe('a host that sends malformed events', () => {
   /** What `there` tells has more in it. */
   function adding(wires: () => readonly unknown[]): { mockRestore(): void } {
     const request = Peer.prototype.request;
@@ -360,7 +360,7 @@ describe('a host that tells what is none of ours', () => {
     });
   }
 
-  it('is heard all the same: what is malformed is left out, and counted', async () => {
+  it('is still heard: malformed entries are left out and counted', async () => {
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
     const here = await startHere({ join: [there.address!] });
     const at = performance.timeOrigin + performance.now();
@@ -431,7 +431,7 @@ describe('a host that tells what is none of ours', () => {
     }
   });
 
-  it('is answered that it is malformed when it has no list, or one with holes', async () => {
+  it('gets an answer that names the fault when its list is missing or has holes', async () => {
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
     const here = await startHere({ join: [there.address!] });
     const sent = vi.spyOn(Peer.prototype, 'request');
@@ -465,7 +465,7 @@ describe('a host that tells what is none of ours', () => {
     await heard.first('run:finished');
   });
 
-  it('has one message on its way to it, however often and for whatever it asks', async () => {
+  it('receives one message at a time, however often it asks', async () => {
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
     const here = await startHere({ join: [there.address!] });
     const busy = Promise.withResolvers<void>();
@@ -503,7 +503,7 @@ describe('a host that tells what is none of ours', () => {
 });
 
 describe('without a subscriber', () => {
-  it('no host receives a message or request; and neither when the last one has gone', async () => {
+  it('no host receives a message or request, also after the last subscriber has left', async () => {
     const sent = vi.spyOn(Peer.prototype, 'request');
     const there = await startHere({ nodes: [{ name: 'b', capabilities: { cpu: 1 } }] });
     const here = await startHere({ nodes: [{ name: 'a', capabilities: { cpu: 1 } }], join: [there.address!] });

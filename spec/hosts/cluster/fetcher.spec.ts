@@ -77,7 +77,7 @@ async function pair(
 }
 
 describe('a bulk channel that fails', () => {
-  it('to be opened is tried again, and the host stays', async () => {
+  it('to open is tried again, without the loss of the host', async () => {
     const { fetcher, remote, value, peer } = await pair((dial, attempt) =>
       attempt < 3 ? Promise.reject(new Error('too many strangers')) : dial(),
     );
@@ -85,7 +85,7 @@ describe('a bulk channel that fails', () => {
     expect(peer.closed).toBe(false);
   });
 
-  it('in the middle is reopened, the transfer starts again, and the host stays', async () => {
+  it('in the middle is reopened, and the transfer starts again, without the loss of the host', async () => {
     const { fetcher, remote, value, peer, channels } = await pair(undefined, 32 * MiB);
     const coming = fetcher.fetch(remote);
     await until(() => channels.length === 1);
@@ -95,7 +95,7 @@ describe('a bulk channel that fails', () => {
     expect(peer.closed).toBe(false);
   });
 
-  it('fails those that wait for it when its host is gone', async () => {
+  it('fails its waiting transfers when its host is gone', async () => {
     const { fetcher, remote, peer } = await pair(() => Promise.reject(new Error('too many strangers')));
     const coming = fetcher.fetch(remote);
     peer.close();
@@ -104,13 +104,13 @@ describe('a bulk channel that fails', () => {
 });
 
 describe('a fetch', () => {
-  it('of what its host does not hold any more is RESULT_LOST, and is not tried again', async () => {
+  it('of a result that its host no longer holds is RESULT_LOST, and is not tried again', async () => {
     const { fetcher, remote, channels } = await pair(undefined, MiB, false);
     await expect(fetcher.fetch(remote)).rejects.toMatchObject({ code: 'RESULT_LOST' });
     expect(channels).toHaveLength(1);
   });
 
-  it('that is aborted by all requests ends, and its holder stops sending', async () => {
+  it('ends when all its requests are aborted, and the holder stops sending', async () => {
     const bytes = 64 * MiB;
     const { fetcher, remote, sent } = await pair(undefined, bytes);
     const [one, two] = [new AbortController(), new AbortController()];

@@ -22,7 +22,7 @@ describe('retries', () => {
     expect(stats.retries).toBe(1);
   });
 
-  it('of what is pinned stay on its host', async () => {
+  it('of pinned functions stay on their host', async () => {
     const error = await errorOf(
       cluster.handoff.execute(dagOf({ id: 'x', code: f.notOn, extraArgs: ['b'], node: 'b' }), { maxRetries: 2 }),
     );
@@ -37,7 +37,7 @@ describe('retries', () => {
     ]);
   });
 
-  it('are asked for by a predicate, which judges an error of another host', async () => {
+  it('follow a predicate, which judges an error of another host', async () => {
     const error = await errorOf(
       cluster.handoff.execute(dagOf({ id: 'x', code: t.boom, node: 'b', maxRetries: 5, retryIf: t.secondAttemptOnly })),
     );
@@ -88,7 +88,7 @@ describe('a function on another host', () => {
     expect(results['z']).toBe(1);
   });
 
-  it('that does not hear is ended with its thread, and the host goes on', async () => {
+  it('that ignores its signal is ended with its thread, and the host goes on', async () => {
     const folder = new Folder();
     const controller = new AbortController();
     const run = errorOf(
@@ -156,14 +156,14 @@ describe('a function on another host', () => {
     expect((await cluster.handoff.execute(dagOf({ id: 'y', code: t.one, node: 'b' }))).results).toEqual({ y: 1 });
   });
 
-  it('knows where it is, in which run, and at which attempt', async () => {
+  it('knows its node, its run and its attempt', async () => {
     const { runId, results } = await cluster.handoff.execute(
       new Dag('who').add({ id: 'x', code: c.whoAmI, node: 'b' }),
     );
     expect(results['x']).toEqual({ attempt: 1, runId, dagId: 'who', functionId: 'x', node: 'b', aborted: false });
   });
 
-  it('whose thread ends is tried elsewhere, and its neighbours are unharmed', async () => {
+  it('whose thread ends is retried elsewhere, and its neighbours are unharmed', async () => {
     const folder = new Folder();
     const neighbour = cluster.handoff.execute(
       dagOf({ id: 'n', code: f.passDoor, extraArgs: [folder.path, 'n', 'unharmed'], node: 'b' }),
@@ -227,7 +227,7 @@ describe('a function on another host', () => {
     });
   });
 
-  it('on a node that its host removes is run elsewhere, and those on its other nodes are unharmed', async () => {
+  it('on a node that its host removes runs elsewhere, and those on its other nodes are unharmed', async () => {
     const host = await startHost({
       nodes: ['d', 'e'].map((name) => ({ name, capabilities: { cpu: 1, tpu: 1 } })),
       join: [cluster.hosts[0]!.address],
@@ -252,7 +252,7 @@ describe('a function on another host', () => {
     expect(folder.calls('y')).toBe(1);
   });
 
-  it('can have side effects in its thread alone: crashes of many do not lose others', async () => {
+  it('affects only its own thread: crashes of many lose no others', async () => {
     const many = Array.from({ length: 40 }, (_, i) => ({
       id: `f${i}`,
       code: i % 8 === 3 ? f.diesOn : f.where,
@@ -331,7 +331,7 @@ describe('events of functions on another host', () => {
     ).toEqual(['x', 'y']);
   });
 
-  it('carry values that can be sent; others arrive as text', async () => {
+  it('carry values that can be sent, and text for others', async () => {
     const logged = next(cluster.handoff, 'function:log', ({ dagId }) => dagId === 'text');
     await cluster.handoff.execute(new Dag('text').add({ id: 'x', code: c.logs, node: 'b' }));
     expect((await logged).values.slice(0, 2)).toEqual(['hello', { n: 1 }]);
@@ -372,7 +372,7 @@ describe('placement over hosts', () => {
     await run;
   });
 
-  it("takes an allocator of one's own, which sees the nodes of all hosts", async () => {
+  it('takes a custom allocator, which sees the nodes of all hosts', async () => {
     let seen: readonly string[] = [];
     const { allocations } = await cluster.handoff.execute(
       dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.one, args: [] }),
@@ -406,7 +406,7 @@ describe('placement over hosts', () => {
     expect(folder.most).toBeLessThanOrEqual(2);
   });
 
-  it('starts first what has the higher priority, also on another host', async () => {
+  it('starts functions of higher priority first, also on another host', async () => {
     const folder = new Folder();
     await cluster.handoff.execute(
       dagOf(
@@ -435,14 +435,14 @@ describe('placement over hosts', () => {
     expect(new Set(Object.values(allocations))).toEqual(new Set(['a']));
   });
 
-  it('is planned over all of them', async () => {
+  it('is planned across all of them', async () => {
     const { allocations } = await cluster.handoff.plan(
       dagOf({ id: 'x', code: t.one, node: 'b' }, { id: 'y', code: t.one, node: 'c' }),
     );
     expect(allocations).toEqual({ x: 'b', y: 'c' });
   });
 
-  it('says what a function on another host waits for', async () => {
+  it('explains what a function on another host waits for', async () => {
     const folder = new Folder();
     const run = cluster.handoff.execute(
       new Dag('explained')
@@ -457,7 +457,7 @@ describe('placement over hosts', () => {
     await run;
   });
 
-  it('uses a node that a host registers later, as it is changed, and not one that it has removed', async () => {
+  it('uses a node that a host registers later, with its current capabilities, and no removed one', async () => {
     const host = await startHost({ join: [cluster.hosts[0]!.address] });
     const up = next(cluster.handoff, 'node:up', ({ node }) => node === 'late');
     await host.call('registerNode', 'late', { cpu: 1, tpu: 1 });
@@ -512,7 +512,7 @@ describe('DAGs of calls', () => {
 });
 
 describe('many functions', () => {
-  it('over three hosts give what they give on one', async () => {
+  it('give the same results on three hosts as on one', async () => {
     const layers = 12;
     const width = 25;
     const all = Array.from({ length: layers * width }, (_, k) => {

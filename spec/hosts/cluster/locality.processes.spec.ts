@@ -42,7 +42,7 @@ function moves(dag: Dag, allocations: Readonly<Record<string, string>>): number 
 }
 
 describe("'time-optimized'", () => {
-  it('moves one result of a tree of sixteen leaves when it knows how large they are, and uses both hosts', async () => {
+  it('moves one result of a tree of sixteen leaves when it knows their sizes, and uses both hosts', async () => {
     const dag = tree(16, length * 8);
     const { allocations, results } = await cluster.handoff.execute(dag, {
       allocationStrategy: 'time-optimized',
@@ -75,7 +75,7 @@ describe('executeLocal', () => {
 });
 
 describe('a result of a planned run', () => {
-  it('sets out for the host of who will take it before that can start', async () => {
+  it('is sent to the host of its consumer before that can start', async () => {
     const handoff = await startHere({
       nodes: [{ name: 'here', capabilities: { cpu: 1 } }],
       join: [cluster.hosts[0]!.address],

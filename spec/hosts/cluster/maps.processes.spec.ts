@@ -35,7 +35,7 @@ describe('a map over hosts', () => {
     expect(await cluster.handoff.getResult(runId, 'ramps[2]')).toHaveLength(length);
   });
 
-  it('has as many elements as a large list of another host', async () => {
+  it('has one element for each entry of a large list of another host', async () => {
     const made = new Dag()
       .add({ id: 'list', code: f.ramp, extraArgs: [length / 8], node: 'b' })
       .add({ id: 'twice', code: t.double, args: ['list'], map: true })
@@ -44,7 +44,7 @@ describe('a map over hosts', () => {
     expect(results).toEqual({ all: (length / 8) * (length / 8 - 1) });
   });
 
-  it('settles errors of other hosts, retries single elements, and maps nothing', async () => {
+  it('settles errors of other hosts, retries single elements, and maps an empty list', async () => {
     const { results } = await cluster.handoff.execute(
       dagOf(
         { id: 'names', code: t.constant, extraArgs: [['a', 'b']] },
@@ -102,7 +102,7 @@ describe('a map over hosts', () => {
     expect(doors.names).toHaveLength(4);
   });
 
-  it('gives an element of another host to a caller that has asked for it before', async () => {
+  it('gives an element of another host to a caller that asked before it existed', async () => {
     const folder = new Folder();
     const made = dagOf(
       { id: 'door', code: f.passDoor, extraArgs: [folder.path, 'door', [length]], node: 'a' },
@@ -125,7 +125,7 @@ describe('a map over hosts', () => {
 });
 
 describe('a host that is killed in the middle of a map', () => {
-  it('takes nothing with it: every element is right, and there once', async () => {
+  it('costs no element: each one is correct and arrives once', async () => {
     const b = await startHost({ nodes: [node('b')] });
     const handoff = await startHere({ nodes: [node('a')], join: [b.address] });
     const count = 400;

@@ -14,7 +14,7 @@ const node = (name: string, cpu = 1): { name: string; capabilities: { cpu: numbe
 });
 
 describe('joining', () => {
-  it('one member is enough to know all, and to be known by all', async () => {
+  it('through one member connects a host with all others', async () => {
     const hosts: HostProcess[] = [];
     for (const name of ['h1', 'h2', 'h3', 'h4']) {
       const before = hosts.at(-1);
@@ -38,7 +38,7 @@ describe('joining', () => {
     }
   });
 
-  it('by one member finds all, on Unix sockets in a folder whose name has spaces and umlauts', async () => {
+  it('through one member connects all hosts, on Unix sockets in a folder whose name has spaces and umlauts', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'handoff büro mit leer-'));
     const hosts: Handoff[] = [];
     try {
@@ -60,7 +60,7 @@ describe('joining', () => {
     }
   });
 
-  it('several members at once, with two joining each other at the same time, gives every pair one link', async () => {
+  it('several members at once, while two join each other, gives each pair one link', async () => {
     const seed = await startHost({ nodes: [node('seed')] });
     const others = await Promise.all(
       ['x', 'y', 'z'].map((name) => startHost({ nodes: [node(name)], join: [seed.address] })),
@@ -97,7 +97,7 @@ describe('joining', () => {
     await run;
   });
 
-  it('an address where no host is yet is no error for a host with nodes of its own: it joins once one is there', async () => {
+  it('an address without a host is no error for a host with nodes: it joins when a host appears', async () => {
     const gone = await startHost({});
     await gone.kill();
     const handoff = await startHere({ nodes: [node('near')], join: [gone.address], transport: { joinTimeout: 50 } });
@@ -117,8 +117,8 @@ describe('joining', () => {
   });
 });
 
-describe('a host that is not let in', () => {
-  it('has another secret, or none; nothing tells which was right, and members go on', async () => {
+describe('a host that is refused', () => {
+  it('has another secret or none: nothing reveals the right one, and members go on', async () => {
     const host = await startHost({ nodes: [node('far')], secret: 'correct horse battery staple' });
     for (const secret of ['wrong horse battery staple', undefined]) {
       const error = await errorOf(startHere({ join: [host.address], ...(secret !== undefined && { secret }) }));
@@ -129,14 +129,14 @@ describe('a host that is not let in', () => {
     expect((await handoff.execute(dagOf({ id: 'x', code: f.pid }))).results).toEqual({ x: host.pid });
   });
 
-  it('knows a secret where the member has none', async () => {
+  it('has a secret where the member has none', async () => {
     const host = await startHost({ nodes: [node('far')] });
     expect((await errorOf(startHere({ join: [host.address], secret: 'mine, and nobody else has it' }))).code).toBe(
       'UNAUTHORIZED',
     );
   });
 
-  it('may know the secret by its environment', async () => {
+  it('may take the secret from its environment', async () => {
     const host = await startHost({ nodes: [node('far')], env: { HANDOFF_SECRET: 'from the environment' } });
     const handoff = await startHere({ join: [host.address], secret: 'from the environment' });
     expect((await handoff.execute(dagOf({ id: 'x', code: f.pid }))).results).toEqual({ x: host.pid });
@@ -145,7 +145,7 @@ describe('a host that is not let in', () => {
     ).toMatchObject({ code: 'UNAUTHORIZED' });
   });
 
-  it('has a node of a name that is taken, and learns which and by which host', async () => {
+  it('has a node whose name is taken, and learns which name and by which host', async () => {
     const host = await startHost({ nodes: [node('taken')] });
     const handoff = await startHere({ join: [host.address] });
     const error = await errorOf(startHost({ nodes: [node('other'), node('taken')], join: [host.address] }));
@@ -155,7 +155,7 @@ describe('a host that is not let in', () => {
     await until(async () => Object.keys(await handoff.discoverNodes()).join() === 'taken');
   });
 
-  it('has a node of a name that is taken by a third host', async () => {
+  it('has a node whose name a third host has taken', async () => {
     const first = await startHost({ nodes: [node('one')] });
     const second = await startHost({ nodes: [node('two')], join: [first.address] });
     expect(await errorOf(startHost({ nodes: [node('two')], join: [first.address] }))).toMatchObject({
@@ -167,8 +167,8 @@ describe('a host that is not let in', () => {
   });
 });
 
-describe('two that come at once with a node of the same name', () => {
-  it('are not both let in', async () => {
+describe('two hosts that join at once with the same node name', () => {
+  it('are not both accepted', async () => {
     const seed = await startHost({ nodes: [node('seed')] });
     const outcomes = await Promise.allSettled(
       [1, 2].map(() => startHost({ nodes: [node('same')], join: [seed.address] })),
@@ -192,7 +192,7 @@ describe('an orchestrator without nodes', () => {
     expect(allocations).toEqual({ x: 'far', y: 'far' });
   });
 
-  it('cannot run anything with executeLocal', async () => {
+  it('runs nothing with executeLocal', async () => {
     const host = await startHost({ nodes: [node('far')] });
     const handoff = await startHere({ join: [host.address] });
     expect((await errorOf(handoff.executeLocal(dagOf({ id: 'x', code: t.one }), { timeout: 1000 }))).code).toBe(
@@ -208,7 +208,7 @@ describe('an orchestrator without nodes', () => {
 });
 
 describe('a host that does not listen', () => {
-  it('lends its nodes to those it joined, and large results go both ways', async () => {
+  it('offers its nodes to the hosts it joined, and large results go both ways', async () => {
     const handoff = await startHere({ nodes: [node('near')] });
     const host = await startHost({ nodes: [node('hidden')], join: [handoff.address!], deaf: true });
     expect(host.address).toBe('');
@@ -228,7 +228,7 @@ describe('a host that does not listen', () => {
     });
   });
 
-  it('executes on those it joined', async () => {
+  it('executes on the hosts it joined', async () => {
     const handoff = await startHere({ nodes: [node('near')] });
     const host = await startHost({ nodes: [node('hidden')], join: [handoff.address!], deaf: true });
     const { results } = await host.execute(
@@ -242,7 +242,7 @@ describe('a host that does not listen', () => {
     expect([results['y'].pid, results['z'].pid]).toEqual([host.pid, process.pid]);
   });
 
-  it('gives large results also to another that does not listen, for who knows both', async () => {
+  it('gives large results to another host that does not listen, through a host that knows both', async () => {
     const handoff = await startHere({ nodes: [node('near')] });
     await startHost({ nodes: [node('hidden')], join: [handoff.address!], deaf: true });
     const other = await startHost({ nodes: [node('veiled')], join: [handoff.address!], deaf: true });
@@ -274,7 +274,7 @@ describe('leaving', () => {
     expect((await handoff.execute(dagOf({ id: 'x', code: f.pid }))).results).toEqual({ x: host.pid });
   });
 
-  it('is announced first: members and newcomers send nothing new, and what runs there ends', async () => {
+  it('is announced first: members and newcomers send nothing new, and running functions finish', async () => {
     const folder = new Folder();
     const leaving = await startHost({ nodes: [node('leaving', 8)] });
     const staying = await startHost({ nodes: [node('staying', 8)], join: [leaving.address] });
@@ -300,7 +300,7 @@ describe('leaving', () => {
     expect(folder.calls('held')).toBe(1);
   });
 
-  it('leaves nothing that keeps a process alive', async () => {
+  it('leaves no handle that keeps a process alive', async () => {
     const host = await startHost({ nodes: [node('far')] });
     const before = process.getActiveResourcesInfo();
     const handoff = await startHere({ nodes: [node('near')], join: [host.address] });

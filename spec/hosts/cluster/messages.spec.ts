@@ -231,8 +231,8 @@ function mutate(value: unknown, random: Random, depth = 0): unknown {
   return hostile[random(hostile.length)];
 }
 
-describe('what a peer says that has proved itself', () => {
-  it(`cannot freeze a host, nor make it believe what cannot be: seed ${seed}`, { timeout: 3_600_000 }, async () => {
+describe('messages of a proven peer', () => {
+  it(`can neither freeze a host nor make it accept the impossible: seed ${seed}`, { timeout: 3_600_000 }, async () => {
     const network = new MemoryNetwork();
     const { cluster, told, asked, wrong } = host(network);
     await cluster.start();

@@ -67,7 +67,7 @@ describeNats('hosts at a NATS server that fails', () => {
     },
   );
 
-  it('finish a run when the server hangs, and goes on later', async () => {
+  it('finish a run when the server hangs for a while', async () => {
     const { server, here } = await start({ heartbeatTimeout: 2000 });
     const down = next(here, 'node:down');
     const result = runWhile(here, async () => {
@@ -94,7 +94,7 @@ describeNats('hosts at a NATS server that fails', () => {
     expect(await down).toMatchObject({ node: 'a' });
   });
 
-  it('finish a run when a host hangs, which returns later', async () => {
+  it('finish a run when a host hangs for a while', async () => {
     const { here, hosts } = await start({ heartbeatTimeout: 2000 });
     const down = next(here, 'node:down', ({ node }) => node === 'a');
     const result = runWhile(here, () => hosts[0].signal('SIGSTOP'));
@@ -106,7 +106,7 @@ describeNats('hosts at a NATS server that fails', () => {
     expect(await runWhile(here, () => undefined)).toBe(sum);
   });
 
-  it('do without one that the server refuses since its password was changed; it returns when it is let in', async () => {
+  it('go on without a host that the server refuses after a change of password; it returns when it is accepted', async () => {
     const users = (pass: string): string =>
       `authorization { users: [{ user: x, password: "x" }, { user: b, password: "${pass}" }] }`;
     const server = await NatsServer.start(users('old'));
@@ -136,7 +136,7 @@ describeNats('hosts at a NATS server that fails', () => {
     expect(await runWhile(here, () => undefined)).toBe(sum);
   });
 
-  it('use another server of a cluster when theirs is killed', async () => {
+  it('use another server of the cluster when theirs is killed', async () => {
     const first = await NatsServer.startCluster(3);
     servers.push(...first);
     const transport = (i: number): NatsTransportOptions => ({

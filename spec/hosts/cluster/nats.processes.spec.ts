@@ -63,7 +63,7 @@ describeNats('hosts at a NATS server', () => {
     expect(Object.keys(await a.discoverNodes()).sort()).toEqual(['a', 'b']);
   });
 
-  it('refuse one that does not know the secret, whatever it may publish', async () => {
+  it('refuse a host that does not know the secret, whatever it publishes', async () => {
     const transport = nats({ secret });
     await startHost({ nodes: [{ name: 'a', capabilities: { cpu: 1 } }], transport });
     for (const [other, what] of [
@@ -92,7 +92,7 @@ describeNats('hosts at a NATS server', () => {
     });
   });
 
-  it('whose node name is taken do not start', async () => {
+  it('do not start with a node name that is taken', async () => {
     const transport = nats();
     const nodes = [{ name: 'same', capabilities: { cpu: 1 } }];
     await startHost({ nodes, transport });

@@ -27,7 +27,7 @@ describe('a function that is not idempotent', () => {
     expect(folder.calls('pay')).toBe(1);
   });
 
-  it('has its result brought here as soon as it exists: the loss of its host costs nothing', async () => {
+  it('sends its result here as soon as it exists, so that the loss of its host costs nothing', async () => {
     const host = await startHost({ nodes: [node('far', { gpu: 1 })] });
     const handoff = await startHere({ nodes: [node('near')], join: [host.address] });
     const folder = new Folder();
@@ -73,7 +73,7 @@ describe('a function that is not idempotent', () => {
 });
 
 describe('a function of one orchestrator', () => {
-  it('does not pay with maxRetries 0 for the thread that is ended for another orchestrator’s function', async () => {
+  it('with maxRetries 0 survives the end of its thread because of another orchestrator’s function', async () => {
     const host = await startHost({ nodes: [{ ...node('far'), threads: 1 }] });
     const one = await startHere({ join: [host.address] });
     const two = await startHere({ join: [host.address] });

@@ -19,7 +19,7 @@ const parts = (): { host: HostProcess; other: HostProcess; here: Handoff; folder
 });
 
 describe('several orchestrators at once', () => {
-  it('never exceed together what a node has, and all finish', async () => {
+  it('never exceed the capacity of a node together, and all finish', async () => {
     const { host, here, folder } = parts();
     const others = cluster.hosts.slice(1);
     const dag = (name: string): Dag =>
@@ -45,7 +45,7 @@ describe('several orchestrators at once', () => {
     expect(await free(host)).toBe(true);
   });
 
-  it('with claims of different sizes are all served: none is passed over for ever', async () => {
+  it('with claims of different sizes are all served, and none starves', async () => {
     const { host, other, here, folder } = parts();
     const small = here.execute(
       dagOf(
@@ -89,7 +89,7 @@ describe('several orchestrators at once', () => {
     ]);
   });
 
-  it('hear what their own functions log and no other, also of runs that are called alike, and of functions that have ended', async () => {
+  it('receive the logs of their own functions only, even when run ids are equal, and after functions have ended', async () => {
     const { host, other, here, folder } = parts();
     await Promise.all([host, other].map((each) => each.watch('function:log')));
     const own = record(here, 'function:log');
@@ -116,7 +116,7 @@ describe('several orchestrators at once', () => {
     }
   });
 
-  it('have their functions beside each other on a node with threads and room for both', async () => {
+  it('run functions side by side on a node with threads and room for both', async () => {
     const { host, other, here, folder } = parts();
     const dag = (name: string): Dag =>
       dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, name, name], cost: { cpu: 1 } });
@@ -127,7 +127,7 @@ describe('several orchestrators at once', () => {
     expect((await Promise.all(runs)).map(({ results }) => results['x'])).toEqual(['mine', 'theirs', 'own']);
   });
 
-  it('wait for what another holds, and continue when it is free', async () => {
+  it('wait for capacity that another holds, and continue when it is free', async () => {
     const { host, other, here, folder } = parts();
     const holding = other.execute(
       dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { gpu: 1 } }),
@@ -146,7 +146,7 @@ describe('several orchestrators at once', () => {
     expect((await host.claims('n')).most).toMatchObject({ gpu: 1 });
   });
 
-  it('that wait for one resource do not hold up what asks for another', async () => {
+  it('that wait for one resource do not hold up requests for another', async () => {
     const { host, other, here, folder } = parts();
     const holding = host.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { gpu: 1 } }));
     await folder.arrived(1);
@@ -163,7 +163,7 @@ describe('several orchestrators at once', () => {
     expect(passing).toMatchObject({ results: { z: 1 } });
   });
 
-  it('can abort what waits for its claim, and leave the line', async () => {
+  it('can abort a function that waits for its claim, which leaves the line', async () => {
     const { host, other, here, folder } = parts();
     const holding = other.execute(
       dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { cpu: 2 } }),
@@ -184,7 +184,7 @@ describe('several orchestrators at once', () => {
 });
 
 describe('an orchestrator that dies', () => {
-  it('frees what it claimed, and its functions are aborted', async () => {
+  it('releases its claims, and its functions are aborted', async () => {
     const { host, folder } = parts();
     const other = await startHost({ join: [host.address] });
     void other
@@ -208,7 +208,7 @@ describe('an orchestrator that dies', () => {
     ).toEqual(['x ABORTED', 'y ABORTED']);
   });
 
-  it('has functions ended that do not hear, and others run in their place', async () => {
+  it('has functions ended that ignore their signal, and others run in their place', async () => {
     const host = await startHost({ nodes: [{ name: 'n', capabilities: { cpu: 1 } }] });
     const folder = new Folder();
     const other = await startHost({ join: [host.address] });
@@ -225,7 +225,7 @@ describe('an orchestrator that dies', () => {
     await until(() => free(host));
   });
 
-  it('has what waited for its claim forgotten', async () => {
+  it('has its waiting requests removed', async () => {
     const { host, here, folder } = parts();
     const other = await startHost({ join: [host.address] });
     const holding = here.execute(dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], cost: { cpu: 2 } }));
@@ -247,7 +247,7 @@ describe('an orchestrator that dies', () => {
     expect(folder.calls('never')).toBe(0);
   });
 
-  it('or falls silent loses its claims, and its run goes on elsewhere when it is there again', async () => {
+  it('or falls silent loses its claims, and its run continues elsewhere when it is back', async () => {
     const host = await startHost({ nodes: [node], transport: { heartbeatInterval: 100, heartbeatTimeout: 1000 } });
     const folder = new Folder();
     const other = await startHost({
@@ -289,7 +289,7 @@ describe('an orchestrator that dies', () => {
     expect(folder.lines.map(([sign, name]) => `${sign} ${name}`)).toContain('! x');
   });
 
-  it("loses nothing of another's runs, nor of the host's own", async () => {
+  it('affects neither runs of others nor those of the host', async () => {
     const host = await startHost({ nodes: ['n', 'm', 'o'].map((name) => ({ ...node, name })) });
     const folder = new Folder();
     const other = await startHost({ join: [host.address] });

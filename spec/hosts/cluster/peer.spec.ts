@@ -35,14 +35,14 @@ async function silent(isAlive: boolean, stallTimeout: number): Promise<unknown> 
   return closed.promise;
 }
 
-describe('a peer that says nothing on its channel', () => {
-  it('is given up after heartbeatTimeout when its beacon is silent, too', async () => {
+describe('a peer that is silent on its channel', () => {
+  it('is lost after heartbeatTimeout when its beacon is silent, too', async () => {
     expect(await silent(false, 60_000)).toMatchObject({
       error: { code: 'NODE_DOWN', message: expect.stringContaining('has sent nothing for 50 ms') },
     });
   });
 
-  it('is given up only after stallTimeout when its beacon gives signs of life', async () => {
+  it('is lost only after stallTimeout while its beacon gives signs of life', async () => {
     const { error, beats } = (await silent(true, 400)) as { error: Error; beats: number };
     expect(error).toMatchObject({
       code: 'NODE_DOWN',

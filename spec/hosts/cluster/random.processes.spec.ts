@@ -47,7 +47,7 @@ const plain = (results: Readonly<Record<string, unknown>>): unknown =>
 const numRuns = Number(process.env['PROPERTY_RUNS'] ?? runs(200));
 
 describe('random DAGs over three hosts agree with the reference interpreter', () => {
-  it('in every value, and in where they ran', async () => {
+  it('in every value, and in the node of each function', async () => {
     await fc.assert(
       fc.asyncProperty(vertices({ ...shape, failures: false }), async (all) => {
         const dag = toDag(all);
@@ -65,7 +65,7 @@ describe('random DAGs over three hosts agree with the reference interpreter', ()
     );
   });
 
-  it('in what fails, what is retried, and what is left', async () => {
+  it('in failures, retries and remaining results', async () => {
     await fc.assert(
       fc.asyncProperty(vertices(shape), fc.integer({ min: 0, max: 2 }), async (all, maxRetries) => {
         const dag = toDag(all);
@@ -90,7 +90,7 @@ describe('random DAGs over three hosts agree with the reference interpreter', ()
     );
   });
 
-  it('when three orchestrators run them on the same nodes at once, of which no node is overcommitted', async () => {
+  it('when three orchestrators share the same nodes, none of which is overcommitted', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.tuple(

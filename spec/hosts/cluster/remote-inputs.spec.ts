@@ -34,7 +34,7 @@ class Far {
 }
 
 describe('inputs', () => {
-  it('are fetched before a function takes them, held, and taken from here', async () => {
+  it('are fetched before a function takes them, and then held and read here', async () => {
     const far = new Far();
     far.inputs.prefetch(1, remote('k'));
     const data = bytes();
@@ -43,7 +43,7 @@ describe('inputs', () => {
     expect(far.asked).toEqual(['k']);
   });
 
-  it('go with their run', async () => {
+  it('are dropped with their run', async () => {
     const far = new Far();
     far.inputs.prefetch(1, remote('k'));
     await far.answer('k');
@@ -51,7 +51,7 @@ describe('inputs', () => {
     expect(far.holdings.get('k')).toBeUndefined();
   });
 
-  it('are not held when their run is over before they have come, and those of others are', async () => {
+  it('are not held when their run ends before they arrive, while those of other runs are', async () => {
     const far = new Far();
     far.inputs.prefetch(1, remote('late'));
     far.inputs.prefetch(2, remote('other'));
@@ -62,7 +62,7 @@ describe('inputs', () => {
     expect(far.holdings.get('other')).toBeDefined();
   });
 
-  it('are not held when the guest is gone', async () => {
+  it('are not held when the orchestrator is gone', async () => {
     const far = new Far();
     far.inputs.prefetch(1, remote('k'));
     far.inputs.end();
@@ -70,7 +70,7 @@ describe('inputs', () => {
     expect(far.holdings.get('k')).toBeUndefined();
   });
 
-  it('that cannot be fetched cause no error until they are taken', async () => {
+  it('that cannot be fetched cause no error until a function takes them', async () => {
     const far = new Far();
     far.inputs.prefetch(1, remote('k'));
     far.answers.get('k')!.reject(new Error('gone'));
@@ -80,7 +80,7 @@ describe('inputs', () => {
     await expect(taking).rejects.toThrow('gone for good');
   });
 
-  it('that are none are refused', () => {
+  it('that are malformed are refused', () => {
     const far = new Far();
     expect(() => far.inputs.prefetch(1, { kind: 'nonsense' })).toThrow(
       expect.objectContaining({ code: 'PROTOCOL_ERROR' }),

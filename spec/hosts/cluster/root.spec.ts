@@ -43,7 +43,7 @@ it.each([
   );
 });
 
-it('a link within the root, and a root that is a link, are fine', () => {
+it('a link within the root, and a root that is a link, are accepted', () => {
   symlinkSync(join(root, 'inside.js'), join(root, 'link.js'));
   symlinkSync(root, join(folder, 'alias'));
   const name = { ...nameOf('root/inside.js'), path: 'link.js' } as CodeName;

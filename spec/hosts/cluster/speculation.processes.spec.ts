@@ -37,7 +37,7 @@ function dagWith(slowNode: string, stopped: string): Dag {
 }
 
 describe('a function that takes long', () => {
-  it('on this host is run once more on another, whose result is brought here', async () => {
+  it('on this host gets a second attempt on another, whose result is brought here', async () => {
     const stopped = join(temporary(), 'stopped');
     const { results, allocations, stats } = await cluster.handoff.execute(dagWith('here', stopped), { speculate });
     expect(results['slow'].every((each: number) => each === 2)).toBe(true);
@@ -46,7 +46,7 @@ describe('a function that takes long', () => {
     await until(() => existsSync(stopped));
   });
 
-  it('on another host is run once more here; what it gives there in the end, after its run, is dropped, and its claim is free', async () => {
+  it('on another host gets a second attempt here; its late result there is dropped, and its claim released', async () => {
     const folder = new Folder();
     const stopped = join(folder.path, 'stopped');
     const dag = dagWith('far', stopped).add({

@@ -23,7 +23,7 @@ function received(): number {
 }
 
 describe('small values', () => {
-  it('of every kind that structured clone keeps arrive as they were, from host to host and here', async () => {
+  it('of every kind that structured clone supports arrive unchanged, from host to host and here', async () => {
     const { results } = await cluster.handoff.execute(
       dagOf(
         { id: 'made', code: f.menagerie, node: 'b' },
@@ -113,7 +113,7 @@ describe('small values', () => {
     });
   });
 
-  it('that hold memory which threads share cannot come from another host, and say so', async () => {
+  it('that hold shared memory cannot come from another host, and the error says so', async () => {
     const error = await errorOf(
       cluster.handoff.execute(dagOf({ id: 'x', code: t.flagAndMore, node: 'b', maxRetries: 0 })),
     );
@@ -121,7 +121,7 @@ describe('small values', () => {
     expect((await cluster.handoff.execute(dagOf({ id: 'x', code: t.one, node: 'b' }))).results).toEqual({ x: 1 });
   });
 
-  it('that hold memory which threads share cannot go to another host, and say so', async () => {
+  it('that hold shared memory cannot go to another host, and the error says so', async () => {
     const error = await errorOf(
       cluster.handoff.execute(
         dagOf({ id: 'x', code: t.count, extraArgs: [new SharedArrayBuffer(4)], node: 'b', maxRetries: 0 }),
@@ -145,7 +145,7 @@ describe('large values', () => {
   const length = 2 ** 21; // 16 MiB
   const total = (length * (length - 1)) / 2;
 
-  it('go from the host that made them to those that use them, and not through the orchestrator', async () => {
+  it('go directly from the host that made them to the hosts that use them', async () => {
     const before = received();
     const fetched = record(cluster.handoff, 'result:fetched');
     const { results, allocations } = await cluster.handoff.execute(
@@ -166,7 +166,7 @@ describe('large values', () => {
     expect(received() - before).toBeLessThan(2 ** 20);
   });
 
-  it('come to this host for those who use them here, once for all of them', async () => {
+  it('come to this host once for all functions that use them here', async () => {
     const before = received();
     const { results } = await cluster.handoff.execute(
       dagOf(
@@ -180,7 +180,7 @@ describe('large values', () => {
     expect(received() - before).toBeLessThan(8 * length + 2 ** 21);
   });
 
-  it('that another run has made go only to the node that takes them', async () => {
+  it('of another run go only to the node that takes them', async () => {
     const { runId } = await cluster.handoff.execute(
       dagOf({ id: 'made', code: f.ramp, extraArgs: [length], node: 'b' }),
     );
@@ -199,7 +199,7 @@ describe('large values', () => {
     expect(received() - before).toBeLessThan(2 ** 20); // it came here at the end of its run
   });
 
-  it('of a run of another host are found there', async () => {
+  it('of a run that another host started are found there', async () => {
     const far = dagOf({ id: 'made', code: f.ramp, extraArgs: [length], node: 'b' }, { id: 'small', code: t.one });
     const { runId } = await cluster.hosts[0]!.execute(far);
     const { results } = await cluster.handoff.execute(
@@ -241,7 +241,7 @@ describe('large values', () => {
     expect(fetched.map(({ functionId, node }) => `${functionId} ${node}`).sort()).toEqual(['made b', 'rows c']);
   });
 
-  it('of which many are needed at once all come', async () => {
+  it('arrive all when many are needed at once', async () => {
     const many = Array.from({ length: 12 }, (_, i) => ({
       id: `m${i}`,
       code: f.ramp,
@@ -262,7 +262,7 @@ describe('large values', () => {
     expect(results).toEqual({ a: all, b: all, c: all });
   });
 
-  it('may be literals of several MiB, which every host gets', async () => {
+  it('may be literals of several MiB, which every host receives', async () => {
     const bytes = Buffer.alloc(5 * 2 ** 20, 'abcdefg');
     const text = 'x'.repeat(3 * 2 ** 20);
     const make = (node: string): Parameters<typeof dagOf> => [
@@ -282,7 +282,7 @@ describe('large values', () => {
     }
   });
 
-  it('that are plain and larger than a message may be are sent all the same, or refused with a reason', async () => {
+  it('that are plain and larger than a message are still sent, or refused with a reason', async () => {
     const list = Array.from({ length: 3 * 2 ** 20 }, (_, i) => i + 0.5);
     const { results } = await cluster.handoff.execute(
       dagOf({ id: 'x', code: f.digest, extraArgs: [list], node: 'b' }, { id: 'after', code: t.one, node: 'b' }),
@@ -382,7 +382,7 @@ describe('a host with a memoryBudget', () => {
       .filter((entry) => entry.isFile())
       .map(({ name }) => name);
 
-  it('keeps to it with what it holds for others, who get it all the same; nothing is left when they are done', async () => {
+  it('stays within it with results held for other hosts, which still receive them, and holds none afterwards', async () => {
     const folder = temporary();
     const host = await startHost({
       nodes: [{ name: 'frugal', capabilities: { cpu: 1 } }],
@@ -436,7 +436,7 @@ describe('a host with a memoryBudget', () => {
 });
 
 describe('results', () => {
-  it('can be collected by id or as sinks alone, and the others be had later', async () => {
+  it('can be collected by id or as sinks, and the others read later', async () => {
     const dag = (id: string): Dag =>
       new Dag(id)
         .add({ id: 'x', code: f.ramp, extraArgs: [30_000], node: 'b' })
@@ -451,7 +451,7 @@ describe('results', () => {
     expect(results['x']).toHaveLength(30_000);
   });
 
-  it('can be had while the run goes on, from the host that has them', async () => {
+  it('can be read during the run from the host that holds them', async () => {
     const folder = new Folder();
     const running = cluster.handoff.execute(
       new Dag('early')
@@ -468,7 +468,7 @@ describe('results', () => {
     await running;
   });
 
-  describe('can be had from other hosts than that which executed', () => {
+  describe('can be read from hosts other than the orchestrator', () => {
     const asked = async (dagId: string, node: string): Promise<void> =>
       void (await cluster.handoff.execute(
         new Dag(dagId).add({ id: 'x', code: f.ramp, extraArgs: [30_000], node }).add({ id: 'y', code: t.one, node }),
@@ -481,7 +481,7 @@ describe('results', () => {
       expect(await cluster.hosts[1]!.call('getResult', 'asked a', 'x', { timeout: 120_000 })).toHaveLength(30_000);
     });
 
-    it('when they were made on the host that asks', async () => {
+    it('when they were made on the requesting host', async () => {
       await asked('asked b', 'b');
       expect(await cluster.hosts[0]!.call('getResult', 'asked b', 'y', { timeout: 120_000 })).toBe(1);
       expect(await cluster.hosts[0]!.call('getResult', 'asked b', 'x', { timeout: 120_000 })).toHaveLength(30_000);
@@ -493,7 +493,7 @@ describe('results', () => {
       expect(await cluster.hosts[1]!.call('getResult', 'asked c', 'x', { timeout: 120_000 })).toHaveLength(30_000);
     });
 
-    it('also when they asked before it began', async () => {
+    it('even when the request came before the run began', async () => {
       const waiting = cluster.hosts[1]!.call('getResult', 'asked early', 'y', { timeout: 120_000 }).catch(
         (error: unknown) => error,
       );
@@ -506,7 +506,7 @@ describe('results', () => {
 });
 
 describe('values in the stores of several hosts', () => {
-  it('are found on the node they are said to be on, for that DAG only', async () => {
+  it('are found on the given node, for that DAG only', async () => {
     await cluster.hosts[0]!.call('storeValue', 'kept', 'x', { on: 'b' });
     await cluster.handoff.registerDataLocation('kept', 'x', 'b');
     expect(await cluster.handoff.lookupDataLocation('kept', 'x')).toBe('b');
@@ -516,7 +516,7 @@ describe('values in the stores of several hosts', () => {
     expect((await errorOf(cluster.handoff.getResult('other', 'x', { timeout: 50 }))).code).toBe('RESULT_TIMEOUT');
   });
 
-  it('are fetched each time, of that DAG alone, and not kept here', async () => {
+  it('are fetched each time, for that DAG only, and not kept here', async () => {
     await cluster.hosts[0]!.call('storeResult', 'cached', 'x', 'far value');
     expect((await errorOf(cluster.handoff.getLocalValue('cached', 'x'))).code).toBe('NOT_FOUND');
     expect(await cluster.handoff.lookupDataLocation('cached', 'x')).toBe('b');
@@ -527,18 +527,18 @@ describe('values in the stores of several hosts', () => {
     expect((await errorOf(cluster.handoff.getResult('cached 2', 'x', { timeout: 100 }))).code).toBe('RESULT_TIMEOUT');
   });
 
-  it('are found by getValue without a node where the registry knows one', async () => {
+  it('are found by getValue without a node when the registry knows one', async () => {
     await cluster.hosts[0]!.call('storeResult', 'located', 'x', 4);
     expect(await cluster.handoff.getValue('located', 'x')).toBe(4);
   });
 
-  it('may be as large as they like', async () => {
+  it('may have any size', async () => {
     const values = new Float64Array(300_000).fill(0.5);
     await cluster.hosts[1]!.call('storeValue', 'large', 'x', values);
     expect(await cluster.handoff.getValue('large', 'x', { fromNode: 'c' })).toEqual(values);
   });
 
-  it('whose origin is said to be elsewhere are only noted here', async () => {
+  it('with an origin on another node are only noted here', async () => {
     await cluster.handoff.storeResult('noted', 'x', 'not kept', { originNode: 'b' });
     expect(await cluster.handoff.lookupDataLocation('noted', 'x')).toBe('b');
     expect((await errorOf(cluster.handoff.getLocalValue('noted', 'x'))).code).toBe('NOT_FOUND');
@@ -547,7 +547,7 @@ describe('values in the stores of several hosts', () => {
     expect(await cluster.handoff.getResult('noted', 'x')).toBe('kept there');
   });
 
-  it('are waited for, and come although they are put there later', async () => {
+  it('are waited for, and arrive when they are stored later', async () => {
     const waiting = cluster.handoff.getResult('later', 'x', { timeout: 120_000 });
     await errorOf(cluster.handoff.lookupDataLocation('later', 'x')); // whoever was asked has said that it is not there
     await cluster.hosts[0]!.call('storeResult', 'later', 'x', 'at last');
@@ -560,7 +560,7 @@ describe('values in the stores of several hosts', () => {
     expect((await errorOf(cluster.hosts[0]!.call('lookupDataLocation', 'everywhere', 'y'))).code).toBe('NOT_FOUND');
   });
 
-  it('are replaced, and located again, in their DAG alone', async () => {
+  it('are replaced, and located again, in their DAG only', async () => {
     await cluster.handoff.registerDataLocation('moved', 'x', 'b');
     await cluster.handoff.registerDataLocation('unmoved', 'x', 'b');
     await cluster.handoff.registerDataLocation('moved', 'x', 'c');
@@ -570,12 +570,12 @@ describe('values in the stores of several hosts', () => {
     ]).toEqual(['c', 'b']);
   });
 
-  it('that are not there are NOT_FOUND, as are nodes', async () => {
+  it('that are missing are NOT_FOUND, and so are missing nodes', async () => {
     expect((await errorOf(cluster.handoff.getValue('kept', 'nope', { fromNode: 'c' }))).code).toBe('NOT_FOUND');
     expect((await errorOf(cluster.handoff.getValue('kept', 'x', { fromNode: 'mars' }))).code).toBe('NOT_FOUND');
   });
 
-  it('are gone on every host after clear, of that DAG only', async () => {
+  it('are gone from every host after clear, for that DAG only', async () => {
     for (const dagId of ['cleared', 'left']) {
       await cluster.hosts[0]!.call('storeResult', dagId, 'x', 1);
       await cluster.hosts[1]!.call('storeValue', dagId, 'y', 2);

@@ -36,7 +36,7 @@ describe('a message', () => {
     expect(decodeMessage(type, encodeMessage(type, sent))).toEqual(sent);
   });
 
-  it('is refused where what stands around the data is not ours', () => {
+  it('is refused when the frame around the data is malformed', () => {
     expect(thrownBy(() => decodeMessage(Message.batch, serialize(batch.with(1, 'zero')))).code).toBe('PROTOCOL_ERROR');
     expect(thrownBy(() => decodeMessage(Message.batch, serialize(batch.with(9, 'no bytes')))).code).toBe(
       'PROTOCOL_ERROR',
@@ -45,7 +45,7 @@ describe('a message', () => {
   });
 });
 
-describe('a message that the other host would refuse', () => {
+describe('a message that the other host refuses', () => {
   const refuses = (type: number, parts: unknown[]): boolean =>
     thrownBy(() => decodeMessage(type, encodeMessage(type, parts)))?.code === 'PROTOCOL_ERROR';
 
@@ -62,13 +62,13 @@ describe('a message that the other host would refuse', () => {
     });
   });
 
-  it.each(cases)('does not stop one that it accepts, as %s', (_, type, parts, at) => {
+  it.each(cases)('does not hold up one that it accepts, as %s', (_, type, parts, at) => {
     expect(() => checkSendable(type, parts.with(at, []))).not.toThrow();
   });
 });
 
 describe('an error', () => {
-  it('that holds what only threads can be sent travels as its text', () => {
+  it('that holds values which only threads can receive travels as text', () => {
     const { privateKey: key } = generateKeyPairSync('ed25519');
     const wire = toTravellingError(Object.assign(new RangeError('no such key'), { key }));
     expect(() => serialize(wire)).not.toThrow();

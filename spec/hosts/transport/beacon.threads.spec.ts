@@ -61,7 +61,7 @@ describe('a beacon', () => {
     await once(socket, 'close');
   });
 
-  it('says nothing to who was forgotten', async () => {
+  it('sends nothing to a peer that was removed', async () => {
     const [a, b] = [await start(), await start()];
     const [one, two] = await meet(a, b);
     const [, clock] = await meet(a, b);

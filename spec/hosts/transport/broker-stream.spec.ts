@@ -64,7 +64,7 @@ describe('a stream through a broker', () => {
     expect(published.filter(({ message }) => kindOf(message) === Packet.data)).toHaveLength(1);
   });
 
-  it('sends no more than a window ahead of a side that does not read, and goes on when it reads', async () => {
+  it('sends at most a window ahead of a side that does not read, and continues when it reads', async () => {
     const { a, b, published } = pair();
     const size = 4 * (window + b.readableHighWaterMark);
     a.write(pattern(size));
@@ -135,7 +135,7 @@ describe('a stream through a broker', () => {
     expect(a.writableLength).toBe(0);
   });
 
-  it('is over for both when one side ends, after all that was written', async () => {
+  it('ends for both when one side ends, after all written bytes', async () => {
     const { a, b } = pair();
     a.end(pattern(2 * window));
     const closed = Promise.all([once(a, 'close'), once(b, 'close')]);

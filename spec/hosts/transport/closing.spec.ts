@@ -30,13 +30,13 @@ function closing(mebibytes: number): SlowSocket {
   return socket;
 }
 
-it('a channel that is closed waits longer for many bytes, which show no progress while they are on the way', () => {
+it('a closing channel waits longer for many bytes, which show no progress while they travel', () => {
   const socket = closing(10);
   vi.advanceTimersByTime(8000);
   expect(socket.destroyed).toBe(false);
 });
 
-it('it does not wait for ever for a peer that reads nothing', () => {
+it('a closing channel does not wait forever for a peer that reads nothing', () => {
   const [few, many] = [closing(1), closing(100)];
   vi.advanceTimersByTime(2500);
   expect([few.destroyed, many.destroyed]).toEqual([true, false]);

@@ -42,7 +42,7 @@ class Targets extends Frames {
 }
 
 describe('the frame decoder', () => {
-  it('finds the same frames however they are cut', () => {
+  it('finds the same frames wherever the bytes are cut', () => {
     fc.assert(
       fc.property(frames, places, fc.boolean(), (sent, cuts, targets) => {
         const decoder = new FrameDecoder(maxFrameBytes);
@@ -75,7 +75,7 @@ describe('the frame decoder', () => {
     ]);
   });
 
-  it('throws nothing but PROTOCOL_ERROR whatever comes, and holds no more than what has come', () => {
+  it('throws only PROTOCOL_ERROR for any bytes, and holds no more than has arrived', () => {
     const garbage = fc.oneof(
       fc.uint8Array({ maxLength: 200 }),
       fc
@@ -123,7 +123,7 @@ describe('the frame decoder', () => {
     );
   });
 
-  it('gives memory as bytes arrive, and never more than the frame needs', () => {
+  it('allocates memory as bytes arrive, and never more than the frame needs', () => {
     const decoder = new FrameDecoder(16 * maxFrameBytes);
     const frame = encode({ type: 1, body: pattern(16 * maxFrameBytes) });
     const received = new Frames();
@@ -136,7 +136,7 @@ describe('the frame decoder', () => {
     expect(received.all[0]!.body.buffer.byteLength).toBe(16 * maxFrameBytes); // no more than that is kept alive
   });
 
-  it('ends with a goodbye, and takes nothing for a frame after it', () => {
+  it('ends with a goodbye, and reads no frame after it', () => {
     const decoder = new FrameDecoder(maxFrameBytes);
     const received = new Frames();
     decoder.push(
@@ -174,7 +174,7 @@ describe('the frame decoder', () => {
     expect(seen).toEqual([1, 2]);
   });
 
-  it('does not accept memory of another size than it asked for', () => {
+  it('does not accept memory of a size that it did not ask for', () => {
     const receiver: Receiver = { frame: () => undefined, target: () => new Uint8Array(3) };
     for (const split of [20, 200]) {
       const frame = encode({ type: 1, body: pattern(100) });

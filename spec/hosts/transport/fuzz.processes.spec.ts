@@ -95,7 +95,7 @@ const mutations: ((bytes: Buffer, random: Random) => Buffer)[] = [
   (_bytes, random) => bytesOf(random, random(300)),
 ];
 
-it(`nothing that strangers send harms a host: seed ${seed}`, { timeout: 3_600_000 }, async () => {
+it(`a host survives everything that strangers send: seed ${seed}`, { timeout: 3_600_000 }, async () => {
   const secret = 'open sesame, long and random';
   const hello = await clientHello();
   const server = new TcpTransport({

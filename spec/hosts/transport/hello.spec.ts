@@ -84,7 +84,7 @@ describe('an exchange of hellos', () => {
     );
   });
 
-  it('keeps the bytes of frames that came with its last', () => {
+  it('keeps the bytes of frames that arrive with the last hello', () => {
     const [dialler, listener] = [side('a', 'bulk'), side('b', undefined)];
     const frames = Buffer.from(pattern(20));
     const answer = listener.take(dialler.opening);
@@ -93,14 +93,14 @@ describe('an exchange of hellos', () => {
     expect(listener.proven!.rest).toEqual(frames);
   });
 
-  it('tells a dialler nothing before it speaks, and nothing but a hello before it has proved the secret', () => {
+  it('sends a dialler nothing before it speaks, and only a hello before it has proved the secret', () => {
     const listener = side('listener-name', undefined, secretly);
     expect(listener.opening).toHaveLength(0);
     expect(listener.take(side('a', 'control', secretly).opening)).toHaveLength(helloBytes);
     expect(failure(() => listener.take(Buffer.alloc(proofBytes)))).toMatchObject({ code: 'UNAUTHORIZED' });
   });
 
-  it('does not tell a listener that has not proved the secret who dials', () => {
+  it('does not name the dialler to a listener that has not proved the secret', () => {
     const [dialler, listener] = [side('a', 'control', secretly), side('b', undefined, secretly)];
     expect(dialler.take(listener.take(dialler.opening))).toHaveLength(proofBytes);
     expect(failure(() => dialler.take(Buffer.alloc(proofBytes)))).toMatchObject({ code: 'UNAUTHORIZED' });
@@ -148,7 +148,7 @@ describe('an exchange of hellos', () => {
     expect(failure(() => dialler.take(dialler.opening))).toMatchObject({ code: 'PROTOCOL_ERROR' });
   });
 
-  it('names both versions to both sides when they differ, whatever else is different then', () => {
+  it('names both versions to both sides when they differ, whatever else differs', () => {
     const other = Buffer.from('HOFF\0\x63', 'latin1');
     expect(failure(() => side('a', 'control').take(other))).toMatchObject({
       code: 'VERSION_MISMATCH',
@@ -187,7 +187,7 @@ describe('an exchange of hellos', () => {
     }
   });
 
-  it('waits for no more than a peer may say of itself', () => {
+  it('limits how much a peer may say of itself', () => {
     const listener = side('b', undefined);
     listener.take(hello('control', false));
     expect(failure(() => listener.take(Buffer.from([0x10, 0x01])))).toMatchObject({
@@ -196,7 +196,7 @@ describe('an exchange of hellos', () => {
     });
   });
 
-  it('throws nothing but its own errors whatever a peer sends that is let in', () => {
+  it('throws only its own errors for anything that an accepted peer sends', () => {
     const cards = fc.oneof(
       fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)),
       fc.json().map((json) => Buffer.from(json)),
@@ -291,7 +291,7 @@ describe('an address', () => {
     expect(parseAddress(address)).toBeUndefined();
   });
 
-  it('is of this machine alone', () => {
+  it('that belongs to this machine only is recognised', () => {
     expect(['127.0.0.1', '127.9.9.9', '::1', 'localhost'].map(isLoopback)).toEqual([true, true, true, true]);
     expect(
       ['0.0.0.0', '::', '', '10.0.0.1', 'example.com', '127.0.0.1.example.com', '::ffff:127.0.0.1'].some(isLoopback),

@@ -51,7 +51,7 @@ describe('a memory network', () => {
     expect(back.all.map(({ type }) => type)).toEqual([3]);
   });
 
-  it('tells a host late that the other has closed while they were cut', async () => {
+  it('reports a close during a cut when the cut ends', async () => {
     const { network, near, far } = await connected();
     network.cut('a', 'b');
     near.close();

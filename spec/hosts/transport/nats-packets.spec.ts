@@ -71,7 +71,7 @@ describe('subjects', () => {
     expect(subjects.idOf(subjects.stream('7'))).toBe('7');
   });
 
-  it('that answers go to are connections of hosts and nothing else', () => {
+  it('for answers are connections of hosts only', () => {
     expect(subjects.isStream('team.handoff.to.host-2.a1')).toBe(true);
     for (const other of [
       'team.handoff.to.host-2',
@@ -104,7 +104,7 @@ describe('announcements', () => {
     expect(announced(announcementOf({ id: 'x1', incarnation: 3, address: 'nats:host-1' }))).toBe('x1 nats:host-1');
   });
 
-  it('that are no announcements are ignored', () => {
+  it('that are malformed are ignored', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         expect(announced(text)).toBeUndefined();
@@ -136,7 +136,7 @@ describe('options of a NATS transport', () => {
     },
   );
 
-  it('need a proof where other machines can reach the server', () => {
+  it('require a proof when other machines can reach the server', () => {
     const servers = 'nats://10.0.0.1:4222';
     expect(() => resolve({ servers })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', option: 'secret' }));
     for (const proof of [

@@ -208,7 +208,7 @@ describeNats('a NATS server', () => {
     });
   });
 
-  it('carries what any client sends, and hosts with a secret take nothing of it', async () => {
+  it('carries messages of any client, and hosts with a secret accept none of them', async () => {
     const server = await serve();
     const secret = 'open sesame, long and random';
     const refusals: ConnectionRefused[] = [];

@@ -114,7 +114,7 @@ describe('a client without the secret', () => {
     expect(dialling).toMatchObject([{ peer: address, dialled: true, error: { code: 'UNAUTHORIZED' } }]);
   });
 
-  it('sees nothing of what is said, not even who says it', async () => {
+  it('can read no message, and not even who sends it', async () => {
     const { address, next } = await host();
     const recorded: Buffer[] = [];
     const proxy = await stranger((socket) => {
@@ -138,7 +138,7 @@ describe('a client without the secret', () => {
       expect(bytes.includes(text), text).toBe(false);
   });
 
-  it('cannot use what it has recorded', async () => {
+  it('cannot replay what it has recorded', async () => {
     const { address, channels, next } = await host();
     const recorded: Buffer[] = [];
     const proxy = await stranger((socket) => {
@@ -179,7 +179,7 @@ describe('a client without the secret', () => {
     });
   });
 
-  it('is cut off when it takes its time, while others are served', async () => {
+  it('is cut off when it is slow, while others are served', async () => {
     const { address, channels } = await host({ handshakeTimeout: 1000 });
     const good = await goodPeer(address);
     const slow = new RawSocket(address);
@@ -195,7 +195,7 @@ describe('a client without the secret', () => {
   });
 });
 
-describe('who fills a host with connections', () => {
+describe('a client that fills a host with connections', () => {
   const kinds: [string, Partial<TcpOptions>][] = [
     ['plain', { secret: undefined as never }],
     ['a secret', {}],
@@ -237,7 +237,7 @@ describe('who fills a host with connections', () => {
     expect(channels).toHaveLength(5);
   });
 
-  it('is reported ten times a second at most, then with the number that was left out', async () => {
+  it('is reported at most ten times a second, with the number of omitted reports', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     closing.push(() => vi.useRealTimers());
     const refused: ConnectionRefused[] = [];
@@ -312,7 +312,7 @@ describe('a client that does not speak the protocol', () => {
     expect(raw.received.subarray(0, 6).toString('latin1')).toBe(greeting());
   });
 
-  it('is given up when it says nothing', async () => {
+  it('is disconnected when it is silent', async () => {
     const address = await stranger(() => undefined);
     expect(await rejected(transport({ secret, handshakeTimeout: 50 }).dial(address, 'control'))).toMatchObject({
       code: 'NODE_DOWN',
@@ -320,7 +320,7 @@ describe('a client that does not speak the protocol', () => {
     });
   });
 
-  it('is given up when the transport is closed', async () => {
+  it('is disconnected when the transport closes', async () => {
     const connected = Promise.withResolvers<Socket>();
     const address = await stranger(connected.resolve);
     const made = transport({ secret });
@@ -350,7 +350,7 @@ describe('a proven peer that goes wrong', () => {
     await good.check();
   });
 
-  it('is refused at once when what comes with its proof is wrong', async () => {
+  it('is refused at once when the data with its proof are wrong', async () => {
     const { address, next } = await host();
     const accepted = next();
     const { socket } = await provenSocket(address, secret);
@@ -384,7 +384,7 @@ describe('a proven peer that goes wrong', () => {
     });
   });
 
-  it('is given up when it takes nothing', async () => {
+  it('is disconnected when it reads nothing', async () => {
     const { address, next } = await host({ maxQueuedBytes: 8 * 1024 * 1024 });
     const accepted = next();
     const { socket } = await provenSocket(address, secret);
@@ -443,7 +443,7 @@ describe('a proven peer that goes wrong', () => {
 });
 
 describe('the secret', () => {
-  it('is in nothing that can be printed', async () => {
+  it('appears in nothing that can be printed', async () => {
     const { transport: made, address, channels } = await host();
     const near = await transport({ secret }).dial(address, 'control');
     const errors = [
@@ -497,7 +497,7 @@ describe('the secret', () => {
 });
 
 describe('where a host listens', () => {
-  it('says where to dial it', async () => {
+  it('gives the address to dial', async () => {
     const list = async (options: Partial<TcpOptions>) =>
       transport({ port: 0, secret, ...options }).listen(() => undefined);
     expect(await list({})).toMatch(/^127\.0\.0\.1:\d+$/);
@@ -523,7 +523,7 @@ describe('where a host listens', () => {
     await frames.first(1);
   });
 
-  it('says when it cannot listen there', async () => {
+  it('reports when it cannot listen', async () => {
     const { address } = await host();
     const port = Number(address.split(':')[1]);
     await expect(transport({ port }).listen(() => undefined)).rejects.toMatchObject({
@@ -533,14 +533,14 @@ describe('where a host listens', () => {
     });
   });
 
-  it('does not go on listening when it was closed meanwhile', async () => {
+  it('does not listen when it was closed meanwhile', async () => {
     const made = transport({ port: 0 });
     const listening = made.listen(() => undefined);
     await made.close();
     await expect(listening).rejects.toMatchObject({ code: 'STOPPED' });
   });
 
-  it('does not dial what is no address', async () => {
+  it('dials no malformed address', async () => {
     await expect(transport().dial('nowhere', 'control')).rejects.toMatchObject({
       code: 'INVALID_OPTION',
       option: 'address',

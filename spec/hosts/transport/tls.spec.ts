@@ -63,7 +63,7 @@ describe('TLS', () => {
     expect(channels).toHaveLength(1);
   });
 
-  it('tells a peer without a certificate that it refuses it, and nothing else', async () => {
+  it('tells a peer without a certificate only that it is refused', async () => {
     const { address, channels } = await host();
     const good = await goodPeer(address);
     const socket = connect({ ...needAddress(address), ca: ours.ca, checkServerIdentity: () => undefined });
@@ -239,7 +239,7 @@ describe('TLS', () => {
     await expect(transport({ tls: ours }).dial(address, 'control')).rejects.toMatchObject({ code: 'NODE_DOWN' });
   });
 
-  it('has garbage and silence cut off, and disturbs no other connection', async () => {
+  it('cuts off garbage and silence, and disturbs no other connection', async () => {
     const { address } = await host({ tls: ours, handshakeTimeout: 500 });
     const good = await goodPeer(address);
     const [garbage, silence] = [new RawSocket(address), new RawSocket(address)];

@@ -38,14 +38,14 @@ describe('a host on a Unix socket', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  it('needs no secret there, and uses none: the file says who may come', async () => {
+  it('needs and uses no secret there, because the file decides who may connect', async () => {
     const path = join(folder, 'x.sock');
     await transport({ host: `unix:${path}`, secret: 'one that is long enough' }).listen(echo);
     const channel = await transport({ secret: 'another that is long enough' }).dial(`unix:${path}`, 'control');
     await ping(channel, framesOf(channel));
   });
 
-  it('takes the place of a file that a dead process has left', async () => {
+  it('replaces a file that a dead process has left', async () => {
     const path = join(folder, 'x.sock');
     const child = spawn(process.execPath, [
       '-e',
@@ -58,7 +58,7 @@ describe('a host on a Unix socket', () => {
     await ping(channel, framesOf(channel));
   });
 
-  it('does not take the place of one that lives, nor of what is no socket', async () => {
+  it('replaces neither the socket of a live process nor a file that is no socket', async () => {
     const path = join(folder, 'x.sock');
     await transport({ host: `unix:${path}` }).listen(echo);
     await expect(transport({ host: `unix:${path}` }).listen(echo)).rejects.toMatchObject({
@@ -98,7 +98,7 @@ describe('a host on a Unix socket', () => {
     });
   });
 
-  it.runIf(process.getuid?.() === 0)('cannot be opened by other users, nor be stood in for by them', async () => {
+  it.runIf(process.getuid?.() === 0)('can be neither opened nor impersonated by other users', async () => {
     const path = join(folder, 'x.sock');
     chmodSync(folder, 0o777);
     await transport({ host: `unix:${path}` }).listen(echo);

@@ -36,7 +36,7 @@ describe('connections that have not proved themselves', () => {
     );
   });
 
-  it('give way in order: the oldest silent one first, then one that spoke, last one that is vouched for', () => {
+  it('give way in order: first the oldest silent one, then one that spoke, last one that is vouched for', () => {
     const connections = new UnprovenConnections(3, 3);
     const closed: string[] = [];
     const add = (name: string) => connections.add('1.1.1.1', () => void closed.push(name));
@@ -53,7 +53,7 @@ describe('connections that have not proved themselves', () => {
     expect(closed).toEqual(['silent', 'speaking', 'vouched']);
   });
 
-  it('leave a new one the time to speak, whatever others have said', () => {
+  it('leave a new one time to speak, whatever others have sent', () => {
     const connections = new UnprovenConnections(8, 8);
     const closed: string[] = [];
     const add = (name: string) => connections.add('1.1.1.1', () => void closed.push(name));
@@ -64,7 +64,7 @@ describe('connections that have not proved themselves', () => {
     expect(closed).toEqual(['stranger 0', 'stranger 1', 'stranger 2']);
   });
 
-  it('give way of the address that has most of them', () => {
+  it('of the address with most connections give way', () => {
     const connections = new UnprovenConnections(4, 4);
     const closed: string[] = [];
     for (const from of ['5.5.5.5', '6.6.6.6', '6.6.6.6', '6.6.6.6', '7.7.7.7'])

@@ -40,7 +40,7 @@ describe('SimpleAllocator', () => {
     });
   });
 
-  it('gives what fits nowhere any more to the first node that could run it alone', () => {
+  it('assigns a function that no node has room for to the first node that could run it alone', () => {
     expect(
       allocate(
         { a: { cpu: 1 }, b: { cpu: 2 } },
@@ -85,7 +85,7 @@ describe('SimpleAllocator', () => {
     expect(error.functionId).toBe('r');
   });
 
-  it('gives nothing where there is no node', () => {
+  it('assigns nothing when there is no node', () => {
     expect(allocate({}, { id: 'x' })).toEqual({});
   });
 });
@@ -94,17 +94,17 @@ describe('feasibility', () => {
   const nodes = { small: { cpu: 1, memory: 100 }, big: { cpu: 8, memory: 50 } };
   const judge = (...functions: Omit<FunctionSpec, 'code'>[]) => findImpossible(compile(dagOf(...functions)), nodes);
 
-  it('passes whatever fits some node, however much it is in all', () => {
+  it('accepts functions that each fit a node, whatever their sum', () => {
     expect(judge(...Array.from({ length: 20 }, (_, i) => ({ id: `f${i}`, cost: { cpu: 8 } })))).toBeUndefined();
     expect(judge({ id: 'x' }, { id: 'y', node: 'small', cost: {} })).toBeUndefined();
   });
 
-  it('names what is short everywhere, or the first that is short', () => {
+  it('names the resource that is short on every node, or else the first that is short', () => {
     expect(judge({ id: 'x', cost: { gpu: 1 } })).toMatchObject({ functionId: 'x', resource: 'gpu', offers: nodes });
     expect(judge({ id: 'x', cost: { cpu: 4, memory: 80 } })).toMatchObject({ functionId: 'x', resource: 'cpu' });
   });
 
-  it('judges a pinned function by its node alone', () => {
+  it('checks a pinned function against its node only', () => {
     expect(judge({ id: 'x', node: 'small', cost: { cpu: 2 } })).toMatchObject({
       code: 'ALLOCATION_ERROR',
       functionId: 'x',
@@ -113,7 +113,7 @@ describe('feasibility', () => {
     });
   });
 
-  it('judges a group by its costs together, on its root', () => {
+  it('checks a collocated group by the sum of its costs', () => {
     expect(
       judge({ id: 'r', cost: { memory: 60 } }, { id: 'x', cost: { memory: 60 }, node: { collocatedWith: 'r' } }),
     ).toMatchObject({ functionId: 'r', cost: { memory: 120 } });
@@ -131,18 +131,18 @@ describe('strategies', () => {
   });
   const granted = (): boolean => true;
 
-  it('load-balanced takes a faster node first where others are as full', () => {
+  it('load-balanced prefers the faster of equally full nodes', () => {
     const nodes = [candidate('slow', 2, 2), candidate('fast', 2, 2, {}, 3)];
     expect(strategies['load-balanced'](nodes, undefined, granted)!.name).toBe('fast');
   });
 
-  it('first-available takes the first with an idle thread that grants the claim', () => {
+  it('first-available takes the first node that has an idle thread and grants the claim', () => {
     const nodes = [candidate('busy', 0, 2), candidate('refusing', 2, 2), candidate('free', 1, 2)];
     expect(strategies['first-available'](nodes, undefined, (node) => node.name !== 'refusing')!.name).toBe('free');
     expect(strategies['first-available'](nodes, undefined, () => false)).toBeUndefined();
   });
 
-  it('load-balanced takes the one that is least full, by threads or by any resource', () => {
+  it('load-balanced takes the node that is least full, by threads or by any resource', () => {
     expect(strategies['load-balanced']([candidate('a', 1, 4), candidate('b', 3, 4)], undefined, granted)!.name).toBe(
       'b',
     );
@@ -159,7 +159,7 @@ describe('strategies', () => {
     expect(strategies['load-balanced']([candidate('a', 0, 4)], undefined, granted)).toBeUndefined();
   });
 
-  it('load-balanced keeps the order of declaration among equals', () => {
+  it('load-balanced takes the first declared of equally loaded nodes', () => {
     expect(strategies['load-balanced']([candidate('a', 4, 4), candidate('b', 4, 4)], undefined, granted)!.name).toBe(
       'a',
     );

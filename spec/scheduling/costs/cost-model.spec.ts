@@ -22,7 +22,7 @@ const known = (learned: CostModel, code = 0): string[] => [
 ];
 
 describe('learned costs', () => {
-  it('tell functions of one code apart that are long', () => {
+  it('distinguish long functions of the same code', () => {
     const learned = create();
     learned.observe(0, 'slow', alone(5000));
     learned.observe(0, 'quick', alone(5));
@@ -33,14 +33,14 @@ describe('learned costs', () => {
     expect(learned.durationOf(1, 'slow')).toBeUndefined();
   });
 
-  it('know functions by themselves that are large, though they are not long', () => {
+  it('keep a function with a large result by its id, even when it is short', () => {
     const learned = create();
     learned.observe(0, 'large', together(0.1, 1_000_000));
     expect(learned.bytesOf(0, 'large')).toBe(1_000_000);
     expect(learned.bytesOf(0, 'another')).toBeUndefined();
   });
 
-  it('keep nothing of functions that are neither', () => {
+  it('keep nothing by id of functions that are neither long nor large', () => {
     const learned = create();
     learned.observe(0, 'a', alone(0.9));
     learned.observe(0, 'b', together(50)); // the mean of several: one of them was long, and nobody knows which
@@ -48,7 +48,7 @@ describe('learned costs', () => {
     expect(known(learned)).toEqual([]);
   });
 
-  it('forget a function that is long no more', () => {
+  it('forget a function that has become short', () => {
     const learned = create();
     learned.observe(0, 'cold', alone(3));
     expect(known(learned)).toEqual(['cold']);
@@ -57,7 +57,7 @@ describe('learned costs', () => {
     expect(learned.isSlow([0], 1)).toBe(false);
   });
 
-  it('are bounded: what was not used for the longest time goes', () => {
+  it('are bounded: the least recently used entry is dropped', () => {
     const learned = create(100);
     for (let i = 0; i < 100; i++) learned.observe(i % 3, `f${i}`, alone(i + 1));
     learned.durationOf(0, 'f0'); // asked for
@@ -69,7 +69,7 @@ describe('learned costs', () => {
     expect(all).not.toContain('f2');
   });
 
-  it('suspect functions of which one was long, until each has run by itself', () => {
+  it('suspect every function of a batch in which one was long, until each has run alone', () => {
     const learned = create();
     observe(learned.estimateOf(0), 4, 40, 256);
     learned.suspect(0, ['a', 'b', 'c', 'd'], 40);
@@ -84,7 +84,7 @@ describe('learned costs', () => {
     expect(learned.durationOf(0, 'b')).toBe(39.9);
   });
 
-  it('do not take a thread that was held up for a moment for a long function', () => {
+  it('do not count a thread that was held up for a moment as a long function', () => {
     const learned = create();
     observe(learned.estimateOf(0), 1000, 0.3, 256);
     learned.observe(0, 'a', alone(3));
@@ -102,7 +102,7 @@ describe('learned costs', () => {
     expect(known(learned)).toEqual(['a', 'c', 'e', 'f', 'g']);
   });
 
-  it('say when an order by durations is worth its while', () => {
+  it('say when ordering by durations pays', () => {
     const learned = create();
     expect(learned.isSlow([0, 1], 10)).toBe(false); // nothing is known
     observe(learned.estimateOf(0), 1000, 10, 256);
@@ -138,7 +138,7 @@ describe('a report', () => {
   });
   const nothing = { exceptions: [], large: [] };
 
-  it('says of each long function how long it took, and of others together', () => {
+  it('gives the duration of each long function, and the total of the others', () => {
     const learned = create();
     const measured = measuredIn(
       batch,
@@ -158,7 +158,7 @@ describe('a report', () => {
     expect(learned.isChanged).toBe(true);
   });
 
-  it('suspects the few functions of which one took long', () => {
+  it('names the few functions of which one took long', () => {
     const learned = create();
     const exceptions = [{ index: 1, kind: 'skipped' }] as const;
     const measured = measuredIn(
@@ -176,7 +176,7 @@ describe('a report', () => {
     expect(learned.codes.get(`code ${workCode}`)!.functions.get('work2')!.ms.count).toBe(0);
   });
 
-  it('places functions as they are sent, up to the most that a batch holds', () => {
+  it('keeps the order of sending, up to the maximum size of a batch', () => {
     for (const [index, count] of [
       [0, 1],
       [1023, 1],
@@ -189,13 +189,13 @@ describe('a report', () => {
     expect(placeOf(1024)).toBeUndefined();
   });
 
-  it('says the same of the first function of a batch', () => {
+  it('reports the first function of a batch in the same way', () => {
     const learned = create();
     measuredIn(batch, report([workCode, -0, 40, workCode, 2, 0.1, otherCode, 3, 0.1]), nothing, learned);
     expect(known(learned, workCode)).toEqual(['work0']);
   });
 
-  it('says how large results were, of long functions and of others', () => {
+  it('gives the sizes of results, of long functions and of others', () => {
     const learned = create();
     const large = [
       { index: 1, bytes: 200_000 },
@@ -219,7 +219,7 @@ describe('a report', () => {
     expect(learned.durationOf(otherCode, 'other1')).toBeCloseTo(0.2, 9);
   });
 
-  it('says that a function is long no more that was', () => {
+  it('reports that a long function has become short', () => {
     const learned = create();
     learned.observe(workCode, 'work2', alone(8));
     measuredIn(batch, report([workCode, 3, 6, otherCode, 3, 0.3]), nothing, learned);
@@ -228,7 +228,7 @@ describe('a report', () => {
     expect(known(learned, workCode)).toEqual(['work2']);
   });
 
-  it('of another host is not believed where it cannot be true', () => {
+  it('of another host is ignored where it is impossible', () => {
     const learned = create();
     const far = { ...batch, thread: { node: { speed: 1, host: 1 } } } as unknown as Batch;
     for (const wrong of [
@@ -245,7 +245,7 @@ describe('a report', () => {
     expect(measuredIn(far, report([workCode, placed(1, 1), 5]), nothing, learned)).toHaveLength(1);
   });
 
-  it('says nothing of what failed, was left out, or had no time left', () => {
+  it('leaves out functions that failed, were skipped or timed out', () => {
     const learned = create();
     const exceptions = [
       { index: 1, kind: 'failed', error: 'no', retryable: true },
@@ -281,7 +281,7 @@ describe('a plan', () => {
     return learned;
   };
 
-  it('goes by what functions say, then by what was learned of them, of their code, and else by 1 ms and no bytes', () => {
+  it('takes declared durations first, then those learned of the function, then of its code, and else 1 ms and no bytes', () => {
     const said = plan([
       ...specs.slice(1, 2).map((spec) => ({ ...spec, args: [], duration: 7, outputBytes: 8 })),
       specs[2]!,
@@ -298,14 +298,14 @@ describe('a plan', () => {
     expect(order(inLearnedOrder(plan(), code, experienced()))).toEqual(['long', 'a', 'b']);
   });
 
-  it('stays as it is when nothing was learned, or all its functions say how long they take', () => {
+  it('keeps its order when nothing was learned, or all functions declare durations', () => {
     const silent = plan();
     expect(inLearnedOrder(silent, code, create())).toBe(silent);
     const said = plan(specs.map((spec) => ({ ...spec, duration: 3 })));
     expect(inLearnedOrder(said, code, experienced())).toBe(said);
   });
 
-  it('lists the functions that are known to be unlike others of their code', () => {
+  it('lists the functions that differ from others of their code', () => {
     const learned = experienced();
     expect([...knownOf(plan(), code, learned)!]).toEqual([
       [0, 2],
@@ -326,14 +326,14 @@ describe('a plan', () => {
     expect(knownOf(plan([{ id: 'x', code: work }]), code, learned)!.get(0)).toBe(1);
   });
 
-  it('is ordered by both where some functions say it', () => {
+  it('is ordered by declared and learned durations together', () => {
     const some = plan([...specs, { id: 'longest', code: work, duration: 91 }]);
     expect(order(inLearnedOrder(some, code, experienced()))).toEqual(['longest', 'long', 'a', 'b']);
   });
 });
 
 describe('as plain data', () => {
-  it('come back as they were', () => {
+  it('survive a round trip', () => {
     const learned = create();
     observe(learned.estimateOf(0), 3, 30, 256);
     observe(learned.estimateOf(0), 1, 2, 256);
@@ -359,7 +359,7 @@ describe('as plain data', () => {
     expect(again.isChanged).toBe(false);
   });
 
-  it('name code so that other machines know it', () => {
+  it('name code by paths that other machines understand', () => {
     const wire = (url: string) => ({ url, module: url, export: 'work' });
     expect(nameOf(wire('file:///home/me/project/src/tasks.ts'), '/home/me/project')).toBe('./src/tasks.ts#work');
     expect(nameOf(wire('file:///home/me/shared/tasks.ts'), '/home/me/project')).toBe('../shared/tasks.ts#work');
@@ -397,7 +397,7 @@ describe('as plain data', () => {
 });
 
 describe('what is alike', () => {
-  it('counts as its code does, where it is about an order; what is unlike does not', () => {
+  it('is ordered by the duration of its code, and a function that differs by its own', () => {
     const costs = create();
     for (const [id, ms] of [
       ['usual', 104],

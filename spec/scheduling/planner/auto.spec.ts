@@ -47,13 +47,13 @@ describe("'auto'", () => {
     expect(chosen(independent(40, 10, 5), nodes), 'more than a tenth unknown').not.toBe('time-optimized');
   });
 
-  it('plans between hosts where results are large', () => {
+  it('plans across hosts when results are large', () => {
     expect(chosen(independent(40, 10), [slow, elsewhere], { bytesOf: () => 2 ** 24 })).toBe('time-optimized');
     expect(chosen(independent(40, 10), [slow, elsewhere], { bytesOf: () => 100 })).toBe('first-available');
     expect(chosen(independent(40, 10), [slow, like], { bytesOf: () => 2 ** 24 })).toBe('first-available');
   });
 
-  it('does not plan what would not gain from it', () => {
+  it('does not plan a run that would not gain from it', () => {
     expect(chosen(independent(40, 10), [fast])).toBe('first-available');
     expect(chosen(independent(40, 10), [slow, like])).toBe('first-available');
     expect(chosen(independent(1000, 0.01), [slow, fast]), 'short functions').toBe('load-balanced');
@@ -70,13 +70,13 @@ describe("'auto'", () => {
     expect(chosen(growing, [slow, fast])).toBe('load-balanced');
   });
 
-  it('balances by speed what is not known, unless it is little', () => {
+  it('balances functions of unknown duration by speed, unless there are few', () => {
     expect(chosen(independent(40, undefined), [slow, fast])).toBe('load-balanced');
     expect(chosen(independent(4, undefined), [slow, fast])).toBe('first-available');
     expect(chosen(independent(40, undefined), [slow, large])).toBe('first-available');
   });
 
-  it('leaves a strategy that is named alone, and asks for nothing', () => {
+  it('keeps a strategy that the caller names', () => {
     const never = (): never => expect.unreachable();
     for (const name of ['first-available', 'load-balanced', 'time-optimized', 'cost-optimized'] as const)
       expect(resolveStrategy(name, never)).toBe(name);
@@ -93,7 +93,7 @@ describe('a simulation without a strategy', () => {
   const schedule = (dag: Dag, allocationStrategy?: SimulateOptions['allocationStrategy']) =>
     simulate(dag, { nodes, ...(allocationStrategy !== undefined && { allocationStrategy }) }).schedule;
 
-  it('is planned where durations are known, and else balanced', () => {
+  it('is planned when durations are known, and balanced otherwise', () => {
     const known = independent(60, 10);
     expect(schedule(known)).toEqual(schedule(known, 'time-optimized'));
     expect(schedule(known)).not.toEqual(schedule(known, 'first-available'));

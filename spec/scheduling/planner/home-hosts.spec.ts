@@ -79,7 +79,7 @@ describe('homes', () => {
     if (sources.length > 1) expect(new Set(sources)).toEqual(new Set([0, 1]));
   });
 
-  it('do not matter where results are small, nodes are on one host, or their number is beyond counting', () => {
+  it('do not matter when results are small, nodes are on one host, or there are too many of them', () => {
     expect(homes(planOf(tree(8), () => ({ outputBytes: 1000 })))).toBeUndefined();
     expect(
       homes(
@@ -92,13 +92,13 @@ describe('homes', () => {
     ).toHaveLength(13);
   });
 
-  it('leave pins where they are and groups together', () => {
+  it('respect pins and keep groups together', () => {
     const plan = planOf(tree(8), (i) => (i === 0 ? { node: 'n1' } : i === 7 ? { node: { collocatedWith: 'f0' } } : {}));
     const site = homes(plan)!;
     expect([site[0], site[7]]).toEqual([1, 1]);
   });
 
-  it('give each host about its share of what can run at the same time', () => {
+  it('give each host about its share of the parallel work', () => {
     const dags = fc.record({
       depth: fc.integer({ min: 1, max: 6 }),
       width: fc.integer({ min: 2, max: 12 }),
@@ -134,7 +134,7 @@ describe('homes', () => {
     );
   });
 
-  it('have plans between hosts move as little, and end later by no more than that saves', () => {
+  it('reduce transfers between hosts, and delay the end by no more than that saves', () => {
     for (const [edges, best] of [
       [tree(16), 1],
       [chains(4, 4), 0],

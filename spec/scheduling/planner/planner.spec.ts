@@ -22,7 +22,7 @@ const machine = (
 ): Instance['machines'][number] => ({ name, threads, speed, capabilities });
 
 describe('a schedule', () => {
-  it.each([1, 2, 3, 4, 40])('can be carried out, on one node and on several, with a budget of %i', (budget) => {
+  it.each([1, 2, 3, 4, 40])('is feasible, on one node and on several, with a budget of %i', (budget) => {
     fc.assert(
       fc.property(problems({ maxSize: 25, maxMachines: 4 }), fc.nat(), (instance, seed) => {
         const { placed, makespan, lowerBound, candidates } = plan(instance, budget, seed);
@@ -44,7 +44,7 @@ describe('a schedule', () => {
     );
   });
 
-  it('is no longer for a larger budget', () => {
+  it('does not get longer with a larger budget', () => {
     fc.assert(
       fc.property(problems({ maxSize: 20, maxMachines: 3 }), (instance) => {
         expect(plan(instance, 50).makespan).toBeLessThanOrEqual(plan(instance, 1).makespan);
@@ -53,7 +53,7 @@ describe('a schedule', () => {
     );
   });
 
-  it('is never shorter than the shortest, mostly as short, and never below the bound', () => {
+  it('is never shorter than the optimum, mostly equal to it, and never below the bound', () => {
     const reached = [0, 0];
     fc.assert(
       fc.property(problems({ maxSize: 6, maxMachines: 2, placed: false }), (instance) => {
@@ -94,13 +94,13 @@ describe('a schedule', () => {
     }
   });
 
-  it('of nothing is empty', () => {
+  it('of an empty DAG is empty', () => {
     expect(plan(instanceOf([], [machine('a')]), 10)).toMatchObject({ placed: [], makespan: 0, lowerBound: 0 });
   });
 });
 
 describe('one pass', () => {
-  it('takes the longest way first', () => {
+  it('starts the longest path first', () => {
     const work = [
       { id: 'short', duration: 1, deps: [] },
       { id: 'long', duration: 4, deps: [] },
@@ -120,7 +120,7 @@ describe('one pass', () => {
     expect(placed.map(({ node }) => node)).toEqual(['fast', 'fast']);
   });
 
-  it('keeps functions together when moving results costs more than it gains', () => {
+  it('keeps functions on one host when moving results costs more than it gains', () => {
     const work = [
       { id: 'a', duration: 1, deps: [], bytes: 1000 },
       { id: 'b', duration: 1, deps: ['a'], bytes: 0 },
@@ -133,7 +133,7 @@ describe('one pass', () => {
     expect(plan(instanceOf(work, machines), 1).makespan).toBe(2);
   });
 
-  it('fills a gap', () => {
+  it('fills gaps', () => {
     const work = [
       { id: 'a', duration: 2, deps: [], bytes: 3000 },
       { id: 'b', duration: 9, deps: ['a'], node: 'n' },
@@ -153,7 +153,7 @@ describe('one pass', () => {
     }
   });
 
-  it('packs fractions to the full', () => {
+  it('packs fractional claims without waste', () => {
     const work = Array.from({ length: 30 }, (_, i) => ({ id: `f${i}`, duration: 1, deps: [], cost: { cpu: 0.1 } }));
     expect(plan(instanceOf(work, [machine('a', 64, 1, { cpu: 1 })]), 1)).toMatchObject({
       makespan: 3,
@@ -163,7 +163,7 @@ describe('one pass', () => {
 });
 
 describe('placement', () => {
-  it('brings a whole group to the node that does all of it best', () => {
+  it('puts a whole group on the node that suits all of it best', () => {
     const work = [
       { id: 'root', duration: 1, deps: [] },
       ...Array.from({ length: 8 }, (_, i) => ({
@@ -178,7 +178,7 @@ describe('placement', () => {
     expect(makespan).toBeCloseTo(73 / 3);
   });
 
-  it('says what no node can run, as execute does', () => {
+  it('rejects what no node can run, as execute does', () => {
     const machines = [machine('a', 1, 1, { cpu: 2 })];
     expect(
       thrownBy(() => plan(instanceOf([{ id: 'f', duration: 1, deps: [], cost: { cpu: 3 } }], machines), 1)),

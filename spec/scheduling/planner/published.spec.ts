@@ -29,7 +29,7 @@ describe('projects', () => {
 });
 
 describe('task graphs', () => {
-  it.each(readGraphs(data))('$name is planned as well as anyone knows', (instance) => {
+  it.each(readGraphs(data))('$name is planned as well as the best known solution', (instance) => {
     const { placed, makespan } = plan(instance, 1000);
     expect(faultsOf(instance, placed)).toEqual([]);
     expect(above(makespan, instance.best)).toBeLessThanOrEqual(1.3);
@@ -38,7 +38,7 @@ describe('task graphs', () => {
 });
 
 describe('the rules to compare with', () => {
-  it.each(projects)('make schedules of $name that can be carried out', (instance) => {
+  it.each(projects)('make feasible schedules of $name', (instance) => {
     for (const rule of ['fifo', 'b-level', 'b-level, earliest finish'] as const)
       expect(faultsOf(instance, dispatchReady(instance, rule))).toEqual([]);
     expect(faultsOf(instance, heft(instance))).toEqual([]);
@@ -57,7 +57,7 @@ describe('the validator', () => {
     expect(faultsOf(instance, wrong)).not.toEqual([]);
   });
 
-  it('finds what is used twice, and what is not there yet', () => {
+  it('finds a resource that is used twice, and an input that does not exist yet', () => {
     const machines = instance.machines.map((machine) => ({
       ...machine,
       capabilities: Object.fromEntries(

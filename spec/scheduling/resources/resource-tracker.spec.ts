@@ -12,7 +12,7 @@ resourceTrackerContract('DynamicResourceTracker that sees more free than is decl
 });
 
 describe('SimpleResourceTracker', () => {
-  it('knows what is free and who holds what', () => {
+  it('knows what is free and which function holds what', () => {
     const tracker = new SimpleResourceTracker();
     tracker.register('n', { cpu: 4, memory: 100 });
     tracker.request('n', { cpu: 1 }, 'one');
@@ -24,7 +24,7 @@ describe('SimpleResourceTracker', () => {
     expect(tracker.free('nowhere')).toEqual({});
   });
 
-  it('frees all that a claimant holds when it is gone, and nothing of others', () => {
+  it('frees everything that a removed claimant holds, and nothing of others', () => {
     const tracker = new SimpleResourceTracker();
     tracker.register('n', { cpu: 4 });
     tracker.register('m', { cpu: 4 });
@@ -45,7 +45,7 @@ describe('SimpleResourceTracker', () => {
     expect(tracker.available('n', {})).toBe(false);
   });
 
-  it('has everything free again when all is released, whatever the fractions', () => {
+  it('has everything free again after all claims are released, whatever their fractions', () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 50 }), (amounts) => {
         const tracker = new SimpleResourceTracker();
@@ -65,7 +65,7 @@ describe('DynamicResourceTracker', () => {
     return made;
   };
 
-  it('grants no more than is observed to be free, nor than is not claimed', () => {
+  it('grants neither more than is observed to be free nor more than is unclaimed', () => {
     const of = tracker();
     of.observe('n', { cpu: 4, memory: 300 });
     expect(of.free('n')).toEqual({ cpu: 4, memory: 300, gpu: 1 });
@@ -77,7 +77,7 @@ describe('DynamicResourceTracker', () => {
     expect(of.free('n')).toEqual({ cpu: 1, memory: 700, gpu: 1 });
   });
 
-  it('limits only what was observed, of that node, and only until the next observation', () => {
+  it('limits only the observed resource of that node, until the next observation', () => {
     const of = tracker();
     of.register('m', { memory: 1000 });
     of.observe('n', { memory: 0 });
@@ -91,7 +91,7 @@ describe('DynamicResourceTracker', () => {
     expect(of.available('n', { memory: 1000 })).toBe(true);
   });
 
-  it('keeps live claims, whatever is observed, and forgets what was observed with the node', () => {
+  it('keeps live claims, whatever is observed, and forgets observations with their node', () => {
     const of = tracker();
     of.request('n', { memory: 600 }, 'one');
     of.observe('n', { memory: 0 });

@@ -126,7 +126,7 @@ it('an element that is not idempotent, of a map that settles, gives its error, a
   expect(world.end).toBe('FinishRun');
 });
 
-it('so does an element that was lost too often', () => {
+it('an element of such a map that was lost too often gives its error, too', () => {
   const world = new World({ map: { settle: true } }, { maxResultLosses: 1 }).work('b[1]');
   expect(world.lose('b[0]')).toEqual({ ran: ['list', 'a[0]', 'b[0]'], errors: [] });
   expect(world.lose('b[0]')).toEqual({ ran: [], errors: [['b[0]', 'lost']] });
@@ -142,7 +142,7 @@ it('the error of a function of its graph takes the place of the result of an ele
   expect(world.work().end).toBe('FinishRun');
 });
 
-it('nothing of its graph is made again when another result of that is lost together with the one that settles', () => {
+it('nothing of a graph is recomputed when another of its results is lost together with the one that settles', () => {
   const graph = compile(new Dag('graph').add({ id: 'x', code }).add({ id: 'y', code, idempotent: false }));
   const answer = { plan: graph, shape: [0, 1], codes: new Int32Array(1) };
   const world = new World({ map: { settle: true } }, {}, { 'b[0]': answer }).work('b[1]');
@@ -150,7 +150,7 @@ it('nothing of its graph is made again when another result of that is lost toget
   expect(world.work().end).toBe('FinishRun');
 });
 
-it('an element that fails because its result is lost has its inputs made again neither', () => {
+it('the inputs of an element that fails because its result is lost are not recomputed', () => {
   const world = new World({ map: true, idempotent: false }, { keepGoing: true }).work('b[1]');
   expect(world.lose('b[0]')).toEqual({ ran: [], errors: [] });
   expect(world.work().ran.at(-1)).toBe('b[1]');
@@ -168,7 +168,7 @@ it('an element that is given up gives its place in the map to the next one', () 
   expect(world.end).toBe('FailRun');
 });
 
-it('a map of which a graph is made again is done although what its elements took cannot be made again', () => {
+it('a map whose graph is recomputed finishes although the inputs of its elements cannot be recomputed', () => {
   const graph = compile(new Dag('graph').add({ id: 'x', code }));
   const answer = { plan: graph, shape: 0, codes: new Int32Array(1) };
   const world = new World({ map: true }, { keepGoing: true, kept: null }, { 'b[0]': answer }, { idempotent: false });

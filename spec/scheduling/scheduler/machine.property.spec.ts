@@ -278,7 +278,7 @@ describe.each(modes)('the scheduler, %s, whatever the DAG and the order of event
     );
   });
 
-  it('keeps no function waiting behind one that does not end', () => {
+  it('leaves no function waiting behind one that does not end', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 2, max: 60 }),

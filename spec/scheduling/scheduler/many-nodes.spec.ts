@@ -102,7 +102,7 @@ describe('the scheduler with many nodes', () => {
     expect(looksPerFunction({ ...work, nodes: 400 })).toBeLessThan(2 * few + 40);
   });
 
-  it('lists the nodes that have idle threads in their order, whatever comes and goes', () => {
+  it('lists nodes with idle threads in declared order, whatever joins and leaves', () => {
     const state = createState(new SimpleResourceTracker());
     const feed = (happening: Happening): unknown => handle(state, { ...happening, now: 0 } as Event);
     const names = ['c', 'a', 'b', 'd'];

@@ -10,7 +10,7 @@ const simulate = (...args: string[]): Promise<{ stdout: string; stderr: string; 
   run(process.execPath, [cli, ...args]).catch((error) => error);
 
 describe('the command of the simulation', () => {
-  it('prints what it takes', async () => {
+  it('prints its options', async () => {
     const { stdout, stderr, code } = await simulate('--help');
     for (const flag of ['--runs', '--seed', '--threads', '--replay']) expect(stdout).toContain(flag);
     expect([stderr, code]).toEqual(['', undefined]);

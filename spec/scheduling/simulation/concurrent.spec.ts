@@ -15,7 +15,7 @@ const makespan = (
 };
 
 describe('concurrent functions in a simulation', () => {
-  it('overlap on a thread, as many as concurrency of the node says', () => {
+  it('overlap on a thread, up to the concurrency of the node', () => {
     expect(makespan(10, {}, {})).toBe(100);
     expect(makespan(10, { concurrent: true }, {})).toBe(10);
     expect(makespan(10, { concurrent: true }, { concurrency: 5 })).toBe(20);
@@ -23,7 +23,7 @@ describe('concurrent functions in a simulation', () => {
     expect(makespan(65, { concurrent: true }, {})).toBe(20);
   });
 
-  it('hold their claims meanwhile', () => {
+  it('hold their claims while they wait', () => {
     expect(makespan(10, { concurrent: true, cost: { cpu: 2 } }, {})).toBe(50);
   });
 

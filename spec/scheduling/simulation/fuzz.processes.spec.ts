@@ -42,7 +42,7 @@ describe('the scheduler', () => {
   it.each([
     ...[18035, 22394, 63946, 84446, 85405, 202576, 3002320, 6002692, 6023988, 6023243].map((seed) => [seed, 200]),
     [6309543, 40],
-  ])('holds them in scenario %i of at most %i functions, in which it once did not', (seed, functions) =>
+  ])('holds every invariant in scenario %i of at most %i functions, which broke one before', (seed, functions) =>
     expect(breaks(randomScenario(seed!, functions))).toBeUndefined(),
   );
 
@@ -286,7 +286,7 @@ describe('a planted bug is found within 1000 scenarios', () => {
     expect(fuzz.trace(found!.smallest).at(-1)).toContain('broken: ');
   });
 
-  it('and told by the command, which ends with 1', async () => {
+  it('and reported by the command, which exits with 1', async () => {
     const folder = mkdtempSync(join(root, '.mutants-'));
     try {
       const [, file, line, changed] = planted[0]!;
@@ -311,7 +311,7 @@ describe('a planted bug is found within 1000 scenarios', () => {
 });
 
 describe('a scenario that breaks', () => {
-  it('is none of the real scheduler', () => {
+  it('breaks nothing in the real scheduler', () => {
     expect(breaks(randomScenario(1))).toBeUndefined();
   });
 });

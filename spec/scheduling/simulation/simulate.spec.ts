@@ -13,7 +13,7 @@ function dagOf(...functions: Omit<FunctionSpec, 'code'>[]): Dag {
 }
 
 describe('simulate', () => {
-  it('gives when everything would run, in virtual time', () => {
+  it('tells when each function would run, in virtual time', () => {
     const { makespan, schedule, outcome } = simulate(
       dagOf({ id: 'x', duration: 30 }, { id: 'y', duration: 10 }, { id: 'z', duration: 5, args: ['x', 'y'] }),
       one,
@@ -26,7 +26,7 @@ describe('simulate', () => {
     ]);
   });
 
-  it('takes a function as long as it says, divided by the speed of its node; one that does not say, 1 ms', () => {
+  it('takes the declared duration of a function, divided by the speed of its node, or else 1 ms', () => {
     expect(
       simulate(dagOf({ id: 'x', duration: 30 }), { nodes: [{ name: 'a', capabilities: { cpu: 1 }, speed: 2 }] })
         .makespan,
@@ -34,7 +34,7 @@ describe('simulate', () => {
     expect(simulate(dagOf({ id: 'x' }), one).makespan).toBe(1);
   });
 
-  it('moves results between nodes in the time that latency and bandwidth ask', () => {
+  it('moves results between nodes in the time that latency and bandwidth give', () => {
     const nodes = [
       { name: 'a', capabilities: { cpu: 1 } },
       { name: 'b', capabilities: { cpu: 1 } },
@@ -52,12 +52,12 @@ describe('simulate', () => {
     ]);
   });
 
-  it('claims what functions cost, and no more than there is', () => {
+  it('claims what functions cost, and never more than a node has', () => {
     const dag = dagOf(...Array.from({ length: 6 }, (_, i) => ({ id: `f${i}`, duration: 10, cost: { cpu: 2 } })));
     expect(simulate(dag, { nodes: [{ name: 'a', capabilities: { cpu: 4 } }] }).makespan).toBe(30);
   });
 
-  it('is the same for the same seed, and other for another', () => {
+  it('gives the same run for the same seed, and another for another seed', () => {
     const dag = dagOf(
       ...Array.from({ length: 60 }, (_, i) => ({
         id: `f${i}`,
@@ -72,7 +72,7 @@ describe('simulate', () => {
     expect(run(7).outcome).toEqual({ ok: true });
   });
 
-  it('tells what was tried again, what failed for good, and what came of the run', () => {
+  it('reports retries, final failures and the outcome of the run', () => {
     const { outcome, events, schedule } = simulate(dagOf({ id: 'x', maxRetries: 2 }, { id: 'y', args: ['x'] }), {
       ...one,
       faults: { failure: 1 },
@@ -122,7 +122,7 @@ describe('simulate', () => {
     });
   });
 
-  it('refuses what no node could ever run', () => {
+  it('refuses a function that no node could ever run', () => {
     expect(thrownBy(() => simulate(dagOf({ id: 'x', cost: { gpu: 1 } }), one))).toBeInstanceOf(HandoffError);
   });
 });

@@ -12,14 +12,14 @@ function played(options: Partial<SimulateOptions>): ReturnType<typeof simulate> 
   return simulate(dag, { nodes, seed: 3, faults: { slow: 0.1 }, ...options });
 }
 
-describe('simulate with copies of what takes long', () => {
-  it('is over sooner on the whole', () => {
+describe('simulate with speculation', () => {
+  it('ends sooner on average', () => {
     const total = (speculate: boolean): number =>
       Array.from({ length: 30 }, (_, seed) => played({ seed, speculate }).makespan).reduce((sum, ms) => sum + ms);
     expect(total(true)).toBeLessThan(0.9 * total(false));
   });
 
-  it('reports each, and the attempts of both', () => {
+  it('reports each copy, and the attempts of both', () => {
     const { events, schedule, outcome } = played({ speculate: true });
     const copies = events.filter(({ type }) => type === 'function:speculated');
     expect(copies.length).toBeGreaterThan(0);
@@ -28,11 +28,11 @@ describe('simulate with copies of what takes long', () => {
     expect(played({}).events.filter(({ type }) => type === 'function:speculated')).toEqual([]);
   });
 
-  it('makes none when functions are to take longer before that', () => {
+  it('makes no copy when the threshold is higher', () => {
     expect(played({ speculate: { factor: 11 } }).makespan).toBe(played({}).makespan);
   });
 
-  it('refuses what is no such option', () => {
+  it('refuses a malformed option', () => {
     expect(thrownBy(() => played({ speculate: { factor: 0 } }))).toMatchObject({
       code: 'INVALID_OPTION',
       option: 'speculate',

@@ -41,7 +41,7 @@ describe.each(['first-available', 'load-balanced', 'time-optimized', 'cost-optim
 );
 
 describe.each(['time-optimized', 'cost-optimized'] as const)('what %s plans', (aim) => {
-  it('comes true, unless messages take time', () => {
+  it('matches the simulation when messages take no time', () => {
     fc.assert(
       fc.property(problems({ maxSize: 25, maxMachines: 4 }), (instance) => {
         // What takes no time takes no thread in a plan, and must have one when it is run.
@@ -82,7 +82,7 @@ describe('short functions of a plan, which are sent before a thread is free', ()
     };
   };
 
-  it('go to the thread that is free first, although no duration was measured yet', () => {
+  it('run on the thread that is free first, although no duration was measured yet', () => {
     const durations = [0.5, 0.5, 0.5, 0.5, 0.5, 3, 8, 1, 3, 3, 3];
     const deps: Record<number, string[]> = { 4: ['f3'], 5: ['f2', 'f4'], 8: ['f0'] };
     const run = compare(
@@ -92,7 +92,7 @@ describe('short functions of a plan, which are sent before a thread is free', ()
     expect(run.made).toBeCloseTo(run.planned, 9);
   });
 
-  it('do not wait behind one thread while another, which runs a function with a claim, is free first', () => {
+  it('do not wait for one thread when another, which runs a function with a claim, is free first', () => {
     const run = compare(
       [{ ...fast, speed: 2 }],
       [
@@ -134,12 +134,12 @@ describe('cost-optimized', () => {
   const run = (more: Partial<SimulateOptions> = {}): SimulateResult =>
     simulate(chain, { nodes, allocationStrategy: 'cost-optimized', ...more });
 
-  it('spends hardly more than the least possible, without a deadline', () => {
+  it('spends hardly more than the minimum, without a deadline', () => {
     expect(run().price).toBeLessThanOrEqual(400 * 1.05);
     expect(run().makespan).toBeLessThanOrEqual(200);
   });
 
-  it('keeps a deadline, and spends less the later that is', () => {
+  it('keeps a deadline, and spends less when that is later', () => {
     const fastest = run({ allocationStrategy: 'time-optimized', budget: 200 });
     const prices = [1, 1.2, 1.5, 2, 3].map((factor) => {
       const { makespan, price } = run({ deadline: fastest.makespan * factor });
@@ -150,18 +150,18 @@ describe('cost-optimized', () => {
     expect(prices.at(-1)).toBeLessThan(prices[0]! / 1.5);
   });
 
-  it('does what it can when the deadline cannot be met', () => {
+  it('comes as close as it can to a deadline that cannot be met', () => {
     expect(run({ deadline: 1 }).makespan).toBeLessThanOrEqual(
       run({ allocationStrategy: 'time-optimized' }).makespan * (1 + 1e-9),
     );
   });
 
-  it('is as fast as can be where all nodes cost the same', () => {
+  it('is as fast as possible when all nodes cost the same', () => {
     const even = nodes.map((node) => ({ ...node, price: node.speed }));
     expect(run({ nodes: even }).makespan).toBe(run({ nodes: even, allocationStrategy: 'time-optimized' }).makespan);
   });
 
-  it('keeps groups together and pins where they are', () => {
+  it('keeps groups together and respects pins', () => {
     fc.assert(
       fc.property(
         problems({ maxSize: 20, maxMachines: 3 }),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Mailbox } from '../../../lib/workers/actor/mailbox.ts';
 
-it('holds messages in order, never more than there is room for, and loses none without saying so', () => {
+it('holds messages in order, within its capacity, and reports each lost one', () => {
   const step = fc.oneof(
     { weight: 3, arbitrary: fc.constant('push' as const) },
     fc.constant('shift' as const),

@@ -70,7 +70,7 @@ describe('the identity of a module', () => {
     'shared/inner.cjs',
   ])('is another when %s is', (file) => expect(hashIn(folder({ [file]: `${project[file]} ` }))).not.toBe(same));
 
-  it('is another when a package has another version, and not when only a file of it has changed', () => {
+  it('changes with the version of a package, but not with a single file of it', () => {
     expect(
       hashIn(
         folder({
@@ -84,11 +84,11 @@ describe('the identity of a module', () => {
     expect(hashIn(folder({ 'node_modules/dependency/deep.js': 'export const z = 2;\n' }))).toBe(same);
   });
 
-  it('is not that of files beside it', () => {
+  it('does not depend on neighbouring files', () => {
     expect(hashIn(folder({ 'src/beside.ts': 'export const other = 2;\n' }))).toBe(same);
   });
 
-  it('is another when a package of the project itself has changed', () => {
+  it('changes with a package of the project itself', () => {
     expect(hashIn(folder({ 'packages/own/index.js': 'export const own = 2;\n' }), 'src/uses-own.ts')).not.toBe(
       hashIn(folder(), 'src/uses-own.ts'),
     );
@@ -128,7 +128,7 @@ describe('the identity of modules of any length', () => {
     expect(firstChanged(files)).toBe(join(at, 'src/a.ts'));
   });
 
-  it('is that of the first use, although it is asked for later', () => {
+  it('is that of the first use, although it is requested later', () => {
     const at = withA('export const a = 1;\n');
     const identity = identify(pathToFileURL(join(at, 'src/tasks.ts')).href);
     writeFileSync(join(at, 'src/a.ts'), 'export const a = 2;\n');
@@ -136,8 +136,8 @@ describe('the identity of modules of any length', () => {
   });
 });
 
-describe('what has changed', () => {
-  it('is a file that holds something else, or is gone; not one that was only touched', () => {
+describe('a changed file', () => {
+  it('has other content or is gone, and was not only touched', () => {
     const at = folder();
     const { files } = identify(pathToFileURL(join(at, 'src/tasks.ts')).href);
     expect(firstChanged(files)).toBeUndefined();
@@ -172,7 +172,7 @@ describe('imports in a text', () => {
     'Array.from([1], () => "./a")',
   ])('none in %s', (text) => expect(specifiersIn(text)).toEqual([]));
 
-  it('takes no time for texts that never end what they begin', () => {
+  it('are found fast in texts with unclosed strings and comments', () => {
     for (const text of [
       'from'.repeat(1e5),
       `import ${'/*'.repeat(1e5)}`,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isShort, ProgramRing, WordWriter } from '../../../lib/workers/node/program.ts';
 
 describe('ProgramRing', () => {
-  it('keeps every program as it is until it is freed, and takes any that fits an empty ring', () => {
+  it('keeps every program unchanged until it is freed, and takes any that fits an empty ring', () => {
     const move = fc.oneof(fc.constant('free' as const), fc.constant('undo' as const), fc.integer({ min: 1, max: 20 }));
     fc.assert(
       fc.property(fc.array(move, { maxLength: 200 }), (moves) => {
@@ -29,7 +29,7 @@ describe('ProgramRing', () => {
     );
   });
 
-  it('refuses what is larger than all of it', () => {
+  it('refuses a program that is larger than the ring', () => {
     const ring = new ProgramRing(new Int32Array(8));
     expect(ring.put(new Int32Array(9))).toBe(-1);
     expect(ring.put(new Int32Array(8))).toBe(0);
@@ -40,7 +40,7 @@ describe('ProgramRing', () => {
 });
 
 describe('isShort', () => {
-  it('is true exactly of what comes back the same from a word', () => {
+  it('is true exactly of numbers that survive a round trip through a word', () => {
     const number = fc.oneof(
       fc.integer(),
       fc.double(),
@@ -58,7 +58,7 @@ describe('isShort', () => {
   });
 });
 
-it('WordWriter returns the words in order, however many, and starts over', () => {
+it('WordWriter returns any number of words in order, and starts over', () => {
   const words = new WordWriter();
   for (const count of [3, 5000]) {
     words.begin();

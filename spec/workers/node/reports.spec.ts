@@ -67,11 +67,11 @@ describe('a patient batch', () => {
     expect(await reported([[1], [1, 1, 1, 1]])).toEqual([1, 4]);
   });
 
-  it('is reported function by function as soon as some thread may run out of work', async () => {
+  it('is reported function by function as soon as a thread may run out of work', async () => {
     expect(await reported([[1], [1, 1, 1, 1]], { urgentFrom: 4.5 })).toEqual([1, 2, 1, 1]);
   });
 
-  it('is reported before what is done becomes too old', async () => {
+  it('is reported before its first end becomes too old', async () => {
     expect(await reported([[5], [5, 5, 5, 5]])).toEqual([1, 2, 2]);
   });
 });
@@ -83,7 +83,7 @@ describe('any other batch', () => {
 });
 
 describe('a thread that is being ended', () => {
-  it('reports nothing more, because its functions go wrong', async () => {
+  it('reports nothing more, because its functions fail for no fault of theirs', async () => {
     expect(await reported([[1], [1], [1]], { flags: 0, endsAt: 3 })).toEqual([1]);
   });
 });

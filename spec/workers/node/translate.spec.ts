@@ -33,7 +33,7 @@ describe('a batch of another host', () => {
     expect(isShort(7)).toBe(true);
   });
 
-  it('is read past the names of functions and their places in a trace', () => {
+  it('is read correctly past the names of functions and their places in a trace', () => {
     const program = words(
       1,
       (1 << headBits) | Head.named | Head.hasRetryIf | Head.traced,
@@ -51,7 +51,7 @@ describe('a batch of another host', () => {
     expect(values).toEqual(['id', '00-trace-span-01', 'here: a', 'other id', 'here: b']);
   });
 
-  it('has its payloads put in place, wherever they stand', () => {
+  it('has its payloads inserted at every position', () => {
     const program = words(0, 3 << headBits, tagged(ArgTag.payload), Word.value, tagged(ArgTag.list));
     const values: unknown[] = [
       'a',

@@ -65,6 +65,6 @@ it('errors name the line and the column that were written', async () => {
   rmSync(temporary, { recursive: true });
 });
 
-it('a place where nothing can be written harms nothing', async () => {
+it('a read-only cache folder does no harm', async () => {
   expect(await run('tasks.ts', join(folder, 'helper.ts'))).toContain('kept by the module, kept by the helper');
 });

@@ -53,7 +53,7 @@ describe('the memory of results', () => {
     expect(memory.bytes).toBe(62);
   });
 
-  it('says when more is held than there may be, and when no longer', async () => {
+  it('reports when the budget is exceeded, and when it is not any longer', async () => {
     const all = [payload(60), payload(60), payload(60)];
     all.forEach((each) => memory.add(each));
     expect(told).toEqual([true]);
@@ -65,7 +65,7 @@ describe('the memory of results', () => {
     expect(told).toEqual([true, false]);
   });
 
-  it('forgets what is no longer needed, wherever it is', async () => {
+  it('drops results that are no longer needed, wherever they are', async () => {
     const [a, b] = [payload(60), payload(60)];
     memory.add(a);
     memory.add(b);
@@ -78,7 +78,7 @@ describe('the memory of results', () => {
     expect(folder.removed).toEqual(['one']);
   });
 
-  it('removes the file of what was forgotten while it was written', async () => {
+  it('removes the file of a result that was dropped during its write', async () => {
     const [a, b] = [payload(60), payload(60)];
     memory.add(a);
     memory.add(b);
@@ -97,7 +97,7 @@ describe('the memory of results', () => {
     const full = new Error('no space left');
     const failed = (bytes: number, retryIn: number): SpillFailure => ({ error: full, bytes, retryIn });
 
-    it('keeps all in memory until the next try, and delays no function', async () => {
+    it('keeps all results in memory until the next try, and delays no function', async () => {
       const all = [payload(60), payload(60), payload(60)];
       all.forEach((each) => memory.add(each));
       folder.writes[0]!.fail(full);
@@ -123,7 +123,7 @@ describe('the memory of results', () => {
       expect(memory.bytes).toBe(60);
     });
 
-    it('says so once for all that failed together, and again at each try that fails, later and later', async () => {
+    it('reports once for all that failed together, and at each further failure, at growing intervals', async () => {
       for (let i = 0; i < 6; i++) memory.add(payload(60));
       for (const { fail } of folder.writes) fail(full);
       await settled();
@@ -150,7 +150,7 @@ describe('the memory of results', () => {
       expect(told).not.toContainEqual(expect.objectContaining({ retryIn: 2000 }));
     });
 
-    it('tries nothing once it is stopped', async () => {
+    it('tries nothing after it is stopped', async () => {
       for (let i = 0; i < 2; i++) memory.add(payload(60));
       const stopping = memory.stop();
       folder.writes[0]!.fail(full);

@@ -31,7 +31,7 @@ describe('the result store', () => {
     expect(store.get('d2', 'x')).toBe(2);
   });
 
-  it('gives those of some ids that are there', () => {
+  it('gives the existing results of some ids', () => {
     const store = new ResultStore();
     store.put('d', 'x', 1);
     store.put('d', 'z', undefined);
@@ -165,7 +165,7 @@ describe('the result store', () => {
     expect((await errorOf(store.wait('r', 'x', 1))).code).toBe('RESULT_TIMEOUT');
   });
 
-  it('fails who waits when it stops', async () => {
+  it('rejects waiting callers when it stops', async () => {
     const store = new ResultStore();
     const waiting = errorOf(store.wait('d', 'x', 60_000));
     store.stop();
@@ -198,7 +198,7 @@ describe('the location registry', () => {
     expect(registry.lookup('d2', 'x')).toBe('a');
   });
 
-  it('lists all of one DAG: what was registered, and what its run knows', () => {
+  it('lists all locations of one DAG: registered ones, and those of its run', () => {
     const registry = new LocationRegistry();
     registry.register('d2', 'x', 'c');
     registry.open('d1', 'd1', { nodeOf: (id) => (id === 'x' ? 'a' : undefined), entries: () => [['x', 'a']] });

@@ -5,7 +5,7 @@ import { shared } from '../../../lib/task.ts';
 import { c, dagOf, t, useHandoff } from '../../support/handoff.ts';
 
 describe('shared memory', () => {
-  it('is collected without a reference to it, though V8 does not count it', async () => {
+  it('is collected when no reference is left, although V8 does not count it', async () => {
     let collected = 0;
     const registry = new FinalizationRegistry(() => collected++);
     for (let i = 0; i < 2000 && collected === 0; i++) {

@@ -67,7 +67,7 @@ const canUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'tru
 const isRoot = process.getuid?.() === 0;
 
 describe('the folder of spilled results', () => {
-  it('is there once something is written, and gone when it is stopped', async () => {
+  it('exists after the first write, and is removed at stop', async () => {
     const folder = create();
     expect(folder.path).toBeUndefined();
     const file = await folder.write([new Uint8Array([1, 2]), new Uint8Array([3])]);
@@ -164,14 +164,14 @@ describe('the folder of spilled results', () => {
     expect(readdirSync(parent).toSorted()).toEqual([basename(folder), basename(planted)].toSorted());
   });
 
-  it('is created again when it is removed under it', async () => {
+  it('is created again when another process removes it', async () => {
     const folder = create();
     await folder.write([new Uint8Array(1)]);
     rmSync(folder.path!, { recursive: true });
     expect(statSync(await folder.write([new Uint8Array(2)])).size).toBe(2);
   });
 
-  it('is made later when it cannot be made now', async () => {
+  it('is created later when it cannot be created now', async () => {
     const file = join(parent, 'no-folder');
     writeFileSync(file, '');
     const folder = new SpillFolder(file);
@@ -181,14 +181,14 @@ describe('the folder of spilled results', () => {
     expect(statSync(await folder.write([new Uint8Array(1)])).size).toBe(1);
   });
 
-  it('has a lock whatever the length of its path, or does without', async () => {
+  it('has a lock at any length of its path, or works without one', async () => {
     const deep = join(parent, 'x'.repeat(120));
     const folder = new SpillFolder(deep);
     folders.push(folder);
     expect(statSync(await folder.write([new Uint8Array(1)])).size).toBe(1);
   });
 
-  it('holds nothing of a write that failed', async () => {
+  it('holds nothing of a failed write', async () => {
     const { stdout } = await run('bash', [
       '-c',
       'ulimit -f 8; exec "$@"',

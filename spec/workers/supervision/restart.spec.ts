@@ -30,7 +30,7 @@ describe('what a supervisor does about an exit', () => {
     expect(decideOn(strategy, 'permanent', failed).decision).toEqual({ action: 'restart', ids });
   });
 
-  it('gives up at one restart more than allowed in the time', () => {
+  it('gives up at the first restart beyond the limit in the period', () => {
     expect(decideOn('one-for-one', 'permanent', failed, [0], 1000)).toEqual({
       decision: { action: 'restart', ids: ['b'] },
       history: [0, 1000],
@@ -38,7 +38,7 @@ describe('what a supervisor does about an exit', () => {
     expect(decideOn('one-for-one', 'permanent', failed, [0, 1000], 4000).decision).toEqual({ action: 'escalate' });
   });
 
-  it('forgets restarts that are long past', () => {
+  it('forgets old restarts', () => {
     expect(decideOn('one-for-one', 'permanent', failed, [0, 1000], 5500)).toEqual({
       decision: { action: 'restart', ids: ['b'] },
       history: [1000, 5500],

@@ -60,7 +60,7 @@ describe('a supervisor', () => {
     expect(await supervisor.exited).toEqual({ reason: 'shutdown' });
   });
 
-  it('stops what it has started when one cannot start', async () => {
+  it('stops the started children when one cannot start', async () => {
     const log: string[] = [];
     const [a, b] = probes(log);
     const start = Supervisor.start({}, [
@@ -158,7 +158,7 @@ describe('a supervisor', () => {
     await supervisor.stop();
   });
 
-  it('does not wait for ever for a child that does not stop', async () => {
+  it('does not wait forever for a child that does not stop', async () => {
     const supervisor = await Supervisor.start({}, [
       {
         id: 'a',
@@ -170,7 +170,7 @@ describe('a supervisor', () => {
     expect((await supervisor.exited).reason).toBe('shutdown');
   });
 
-  it('starts nothing once it stops, and stops what was just starting', async () => {
+  it('starts nothing while it stops, and stops a child that is starting', async () => {
     const log: string[] = [];
     const probe = new Probe('a', log);
     const supervisor = await Supervisor.start({});

@@ -33,7 +33,7 @@ function startsOf(count: number, spec: Partial<FunctionSpec>, options: Partial<S
 describe.each(['first-available', 'load-balanced', 'time-optimized', 'cost-optimized'] as const)(
   'a limit, with %s,',
   (allocationStrategy) => {
-    it('holds its concurrency over all nodes', () => {
+    it('holds its concurrency across all nodes', () => {
       const starts = startsOf(7, { uses: ['db'] }, { limits: { db: 3 }, allocationStrategy });
       expect(starts).toEqual([0, 0, 0, 10, 10, 10, 20]);
     });
@@ -83,7 +83,7 @@ describe('a limit', () => {
     expect(schedule.map(({ start }) => Math.round(start))).toEqual([0, 100, 200]);
   });
 
-  it('that is not known is refused, with the name that was probably meant', () => {
+  it('that is unknown is refused, with the closest known name', () => {
     const dag = new Dag('run').add({ id: 'f', code, uses: ['dbb'] });
     expect(thrownBy(() => simulate(dag, { nodes, limits: { db: 1, api: 2 } }))).toMatchObject({
       code: 'INVALID_FUNCTION',
@@ -98,7 +98,7 @@ describe('a limit', () => {
     });
   });
 
-  it('of which a function uses more than it ever allows is refused', () => {
+  it('that could never allow what a function uses is refused', () => {
     const dag = new Dag('run').add({ id: 'f', code, uses: { db: 3 } });
     expect(thrownBy(() => simulate(dag, { nodes, limits: { db: 2 } }))).toMatchObject({
       code: 'ALLOCATION_ERROR',
@@ -207,7 +207,7 @@ class Machine {
 const db = { uses: ['db'] };
 
 describe('a limit that runs share', () => {
-  it('is counted over all of them', () => {
+  it('counts all of them', () => {
     const machine = new Machine({ db: 2 });
     machine.submit('x', [db, db]);
     machine.submit('y', [db]);
@@ -216,7 +216,7 @@ describe('a limit that runs share', () => {
     expect(machine.running).toEqual(['x1', 'y0']);
   });
 
-  it('goes first to the function that has waited for more of it than is free', () => {
+  it('goes first to the function that waits for more than is free', () => {
     const machine = new Machine({ db: 3 });
     machine.submit('x', [db, db, db]);
     machine.submit('large', [{ uses: { db: 3 } }]);
@@ -229,7 +229,7 @@ describe('a limit that runs share', () => {
     expect(machine.running).toEqual(['y0', 'y1']);
   });
 
-  it('is passed on while something else holds back the first in line', () => {
+  it('passes to the next in line while something else holds back the first', () => {
     const machine = new Machine({ db: 2 });
     machine.submit('x', [db, { cost: { mem: 4 }, duration: 100 }]);
     machine.submit('first', [{ uses: { db: 2 }, cost: { mem: 4 } }]);
@@ -258,7 +258,7 @@ describe('a limit that runs share', () => {
     expect(machine.state.runs.size).toBe(0);
   });
 
-  it('explains what it is short of, who holds it and who comes first', () => {
+  it('explains how much is missing, what holds it and what comes first', () => {
     const machine = new Machine({ db: 2, api: { perSecond: 10 } });
     machine.submit('x', [db]);
     machine.submit('large', [{ uses: { db: 2 } }]);

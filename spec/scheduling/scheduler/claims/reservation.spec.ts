@@ -118,7 +118,7 @@ describe('a large claim among runs of eight clients that claim less', () => {
     );
   });
 
-  it('comes before a large claim of a later run, and each starts in the end', () => {
+  it('comes before a large claim of a later run, and each starts eventually', () => {
     const clients = new Clients(() => 20);
     for (let i = 0; i < 8; i++) clients.repeat(`small${i}`, { cost: { mem: 1 } }, 2_000);
     const later = [30, 31, 32].map((at) => clients.submit('large', { cost: { mem: 3 } }, at));
@@ -199,7 +199,7 @@ describe('a reservation', () => {
     expect(machine.running).toEqual(['large0']);
   });
 
-  it('lets those pass that should end before the node is free, and no others', () => {
+  it('lets functions pass that should end before the node is free, and no others', () => {
     const machine = new Machine();
     machine.submit('long', [{ cost: { mem: 3 }, duration: 100 }]);
     machine.submit('large', [{ cost: { mem: 4 }, duration: 10 }]);
@@ -218,7 +218,7 @@ describe('a reservation', () => {
     expect(machine.running).toEqual(['longer0']);
   });
 
-  it('lets those pass that leave enough for it, however long they take', () => {
+  it('lets functions pass that leave enough for it, however long they take', () => {
     const machine = new Machine(undefined, [{ ...node, capabilities: { mem: 4, gpu: 1 }, threads: 6 }]);
     machine.submit('long', [{ cost: { mem: 3 }, duration: 100 }]);
     machine.submit('large', [{ cost: { mem: 3 }, duration: 10 }]);
@@ -233,7 +233,7 @@ describe('a reservation', () => {
     expect(machine.running).toContain('large0');
   });
 
-  it('gives way to a function of its run that comes before it', () => {
+  it('gives way to an earlier function of its run', () => {
     const machine = new Machine();
     machine.submit('run', [
       { cost: { mem: 2 }, duration: 50 },
@@ -246,7 +246,7 @@ describe('a reservation', () => {
     expect(machine.running).toEqual(['run0', 'run3']);
   });
 
-  it('ends with its run, and what waited for it starts', () => {
+  it('ends with its run, and functions that waited for it start', () => {
     const machine = new Machine();
     machine.submit('long', [{ cost: { mem: 3 }, duration: 100 }]);
     machine.submit('large', [{ cost: { mem: 4 }, duration: 10 }]);
@@ -268,7 +268,7 @@ describe('a reservation', () => {
     expect(machine.running).not.toContain('longer0');
   });
 
-  it('is given up for a while when the tracker refuses although nothing of this scheduler is in the way', () => {
+  it('pauses when the tracker refuses although no claim of this scheduler is in the way', () => {
     class Shared extends SimpleResourceTracker {
       override request(name: string, cost: Readonly<Record<string, number>>): boolean {
         return (cost['mem'] ?? 0) < 4 && super.request(name, cost);
@@ -294,7 +294,7 @@ describe('a reservation', () => {
     expect(machine.running).toContain('longer0');
   });
 
-  it('is dropped while its function waits behind another for a limit, which may need the node', () => {
+  it('is dropped while its function waits for a limit behind another function, which may need the node', () => {
     const slots = { concurrency: 1, perSecond: Infinity, burst: Infinity };
     const machine = new Machine(
       undefined,
@@ -322,7 +322,7 @@ describe('a reservation', () => {
     expect(machine.running).toEqual(['others1', 'large0']);
   });
 
-  it('takes back from its node what waits behind running functions of other runs', () => {
+  it('takes back functions of other runs that wait on its node behind running ones', () => {
     const machine = new Machine(undefined, [{ ...node, threads: 1 }]);
     const tracked = (machine.state as { tuning: object }).tuning;
     Object.assign(tracked, { batchSize: 100 });
@@ -341,7 +341,7 @@ describe('a reservation', () => {
     expect(machine.commands).toContainEqual(expect.objectContaining({ type: 'TakeBack' }));
   });
 
-  it('meets no queue of short functions, as those are sent one by one while a more urgent one is to come', () => {
+  it('meets no queue of short functions, because those are sent one by one while it waits', () => {
     const machine = new Machine();
     Object.assign(machine.state.tuning, { batchSize: 100 });
     machine.state.estimates.push({ ...createEstimate(), mean: 0.001, count: 100 });
@@ -358,7 +358,7 @@ describe('a reservation', () => {
     expect(machine.running).toEqual(['urgent']);
   });
 
-  it('is named as the reason why others wait', () => {
+  it('is what explain names for functions that wait for it', () => {
     const machine = new Machine();
     machine.submit('long', [{ cost: { mem: 3 }, duration: 100 }]);
     machine.submit('large', [{ cost: { mem: 4 }, duration: 10 }]);

@@ -79,7 +79,7 @@ class Process {
 }
 
 describe('a limit that is shared', () => {
-  it('starts nothing before what it uses was granted, and asks for one function at a time', () => {
+  it('starts no function before its use is granted, and asks for one function at a time', () => {
     const one = new Process();
     one.submit('x', { a: 1 }, { a: 1 }, { a: 1 });
     expect([one.running.length, one.asked]).toEqual([0, [{ a: 1 }]]);
@@ -90,7 +90,7 @@ describe('a limit that is shared', () => {
     expect(one.held).toEqual({ a: 1, b: 0 });
   });
 
-  it('asks for all that a function uses at once', () => {
+  it('asks at once for everything that a function uses', () => {
     const one = new Process();
     one.submit('x', { a: 2, b: 1 });
     expect(one.asked).toEqual([{ a: 2, b: 1 }]);
@@ -99,7 +99,7 @@ describe('a limit that is shared', () => {
     expect([one.held, one.asked]).toEqual([{ a: 0, b: 0 }, []]);
   });
 
-  it('does not ask for what no thread could run', () => {
+  it('does not ask for a function that no thread could run', () => {
     const one = new Process(1);
     one.submit('x', { a: 1 }, { a: 1 });
     one.grant();
@@ -108,7 +108,7 @@ describe('a limit that is shared', () => {
     expect(one.asked).toEqual([{ a: 1 }]);
   });
 
-  it('is no longer asked for when the run that asked for it is gone, so that others need not wait for the answer', () => {
+  it('is no longer asked for after the run is gone, so that others do not wait for the answer', () => {
     const one = new Process();
     one.held.b = 2; // another process has it
     one.submit('x', { a: 1, b: 1 });
@@ -120,7 +120,7 @@ describe('a limit that is shared', () => {
     expect(one.running.map(({ run }) => run.id)).toEqual(['y']);
   });
 
-  it('goes back when the run for which it was granted is gone', () => {
+  it('is given back when the run that it was granted to is gone', () => {
     const one = new Process(1);
     one.submit('w', {});
     one.end();
@@ -131,7 +131,7 @@ describe('a limit that is shared', () => {
     expect(one.held).toEqual({ a: 0, b: 0 });
   });
 
-  it('is never used by more than was granted, and is given back when nothing is left to do', () => {
+  it('is never used beyond the grant, and is given back when no work is left', () => {
     const uses = fc.record(
       { a: fc.integer({ min: 1, max: 3 }), b: fc.integer({ min: 1, max: 2 }) },
       { requiredKeys: [] },

@@ -29,7 +29,7 @@ const sizes = (batches: readonly Batch[]): number[] => batches.map(({ size }) =>
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
 describe('functions of 1 ms', () => {
-  it('travel several at a time, and as many again wait behind them, while their run has much more of them', () => {
+  it('travel several at a time, with as many waiting behind them, while their run has many more', () => {
     expect(sizes(sent(worldOf(), independent(1000)))).toEqual([12, 12, 12, 12]);
   });
 
@@ -37,7 +37,7 @@ describe('functions of 1 ms', () => {
     expect(sizes(sent(worldOf(), independent(8)))).toEqual([1, 1, 1, 1]);
   });
 
-  it('travel one at a time while it is not known well how long they take', () => {
+  it('travel one at a time while their duration is uncertain', () => {
     expect(sizes(sent(worldOf({ count: 3 }), independent(1000)))).toEqual([1, 1]);
   });
 
@@ -45,7 +45,7 @@ describe('functions of 1 ms', () => {
     expect(sizes(sent(worldOf(), independent(1000, { priority: 1 })))).toEqual([1, 1]);
   });
 
-  it('are taken back for another run, of which less travels at a time while there are two', () => {
+  it('are taken back for another run, and travel in smaller batches while there are two', () => {
     const world = worldOf();
     const before = sizes(sent(world, independent(1000, {}, 'first')));
     expect(sizes(sent(world, independent(1000, {}, 'second')))).toEqual([1]);
@@ -53,13 +53,13 @@ describe('functions of 1 ms', () => {
     expect(sum(sizes(after))).toBeLessThan(sum(before) / 2);
   });
 
-  it('follow each other in a chain as far as a batch may go', () => {
+  it('follow each other in a chain up to the size of a batch', () => {
     const dag = new Dag('run');
     for (let i = 0; i < 1000; i++) dag.add({ id: `f${i}`, code, args: i === 0 ? [] : [`f${i - 1}`] } as FunctionSpec);
     expect(sizes(sent(worldOf(), dag))).toEqual([12]);
   });
 
-  it('do not follow one that several depend on, but run side by side', () => {
+  it('run side by side after a function that several depend on', () => {
     const dag = new Dag('run');
     dag.add({ id: 'first', code, args: [] } as FunctionSpec);
     for (let i = 0; i < 1000; i++) dag.add({ id: `f${i}`, code, args: ['first'] } as FunctionSpec);
@@ -68,11 +68,11 @@ describe('functions of 1 ms', () => {
 });
 
 describe('the report of a batch', () => {
-  it('can wait when the durations of its functions are well known', () => {
+  it('can wait when durations are well known', () => {
     expect(sent(worldOf(), independent(1000)).every(({ steady }) => steady)).toBe(true);
   });
 
-  it('does not wait when they scatter much', () => {
+  it('does not wait when durations scatter', () => {
     expect(sent(worldOf({ variance: 400 }), independent(1000)).some(({ steady }) => steady)).toBe(false);
   });
 });

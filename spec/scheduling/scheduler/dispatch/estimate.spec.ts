@@ -40,7 +40,7 @@ function plainly(groups: readonly Group[]): { mean: number; variance: number } {
 }
 
 describe('moments', () => {
-  it('are the mean and variance of all that was seen, as long as all of it is remembered', () => {
+  it('are the mean and variance of all values while all are remembered', () => {
     fc.assert(
       fc.property(fc.array(group, { minLength: 1, maxLength: 40 }), (groups) => {
         const { mean, variance, count } = after(groups);
@@ -52,7 +52,7 @@ describe('moments', () => {
     );
   });
 
-  it('of functions one by one have the variance of a sample', () => {
+  it('of single values have the variance of a sample', () => {
     const values = [3, 7, 7, 19];
     expect(after(values.map((total) => ({ count: 1, total })))).toMatchObject({ mean: 9, variance: 48, count: 4 });
   });
@@ -61,7 +61,7 @@ describe('moments', () => {
     expect(after([{ count: 10, total: 50 }])).toEqual({ mean: 5, variance: 0, count: 10, groups: 1 });
   });
 
-  it('fade exponentially beyond what is remembered', () => {
+  it('fade exponentially beyond the memory', () => {
     const old = Array.from({ length: 100 }, () => ({ count: 1, total: 8 }));
     expect(after([...old, { count: 1, total: 0 }], 4)).toMatchObject({ mean: 6, count: 4 });
     expect(after([...old, { count: 1, total: 0 }, { count: 2, total: 0 }], 4)).toMatchObject({ mean: 3, count: 4 });
@@ -70,7 +70,7 @@ describe('moments', () => {
     expect(variance).toBeCloseTo(0, 9);
   });
 
-  it('forget all that was before when a group is larger than what is remembered', () => {
+  it('forget all earlier values when a group exceeds the memory', () => {
     expect(
       after(
         [
@@ -84,7 +84,7 @@ describe('moments', () => {
 });
 
 describe('the scheduler', () => {
-  it('learns durations as on a node of speed 1, and bytes as they are', () => {
+  it('learns durations scaled to a node of speed 1, and bytes unscaled', () => {
     const state = { estimates: [createEstimate(), createEstimate()] } as unknown as State;
     learn(state, [{ code: 1, count: 2, ms: 10, bytes: 600 }], 4);
     learn(state, [{ code: 1, count: 2, ms: 40 }], 1);
@@ -92,7 +92,7 @@ describe('the scheduler', () => {
     expect(state.estimates[0]!.count).toBe(0);
   });
 
-  it('sends functions by themselves that are known to take longer than others of their code', () => {
+  it('sends functions alone that take longer than others of their code', () => {
     const dag = new Dag('run');
     for (let i = 0; i < 100; i++) dag.add({ id: `f${i}`, code: { module: 'file:///tasks.js', export: 'work' } });
     const sentWith = (settings: Partial<RunSettings>): number[][] => {

@@ -37,18 +37,18 @@ const imports = (batches: readonly Batch[]): number =>
   batches.reduce((sum, { gang }) => sum + (gang?.imports.size ?? 0), 0);
 
 describe('a gang', () => {
-  it('is formed when what is ready is too little for the threads, and takes along what follows', () => {
+  it('is formed when too little is ready for the threads, and includes what follows', () => {
     const batches = firstSent(stencil(8, 20));
     expect(batches).toHaveLength(2);
     expect(batches.map(({ size }) => size)).toEqual([80, 80]);
   });
 
-  it('gives neighbours to the same thread, so that little is handed over', () => {
+  it('gives neighbours to the same thread, so that few results are handed over', () => {
     const batches = firstSent(stencil(8, 20));
     expect(imports(batches)).toBe(2 * 19); // one result in each direction, each step but the last
   });
 
-  it('puts off what needs results of another thread to the end of its level', () => {
+  it('puts functions that need results of another thread at the end of their level', () => {
     const dag = stencil(8, 20);
     const { entries } = compile(dag);
     const [first] = firstSent(dag);
@@ -57,12 +57,12 @@ describe('a gang', () => {
     expect(last.slice(0, 2)).toEqual(['0,4', '1,4']);
   });
 
-  it('holds as much work as it may', () => {
+  it('holds as much work as the limit allows', () => {
     const batches = firstSent(stencil(8, 20), { tuning: { gangMs: 0.405 } });
     expect(batches.map(({ size }) => size)).toEqual([40, 40]);
   });
 
-  it('uses no more threads than the run may, and none when it may use but one', () => {
+  it('uses no more threads than maxConcurrency, and none when that is 1', () => {
     expect(firstSent(stencil(8, 20), { threads: 4, maxConcurrency: 3 })).toHaveLength(3);
     expect(imports(firstSent(stencil(8, 20), { threads: 4, maxConcurrency: 1 }))).toBe(0);
   });

@@ -86,7 +86,7 @@ class Cluster {
 }
 
 describe('a function that takes a large result', () => {
-  it('goes to the host that has it, though another is declared first', () => {
+  it('runs on the host that holds it, although another is declared first', () => {
     const cluster = new Cluster();
     cluster.submit([
       { id: 'made', node: 'n2' },
@@ -96,7 +96,7 @@ describe('a function that takes a large result', () => {
     expect(cluster.where('reads')).toBe('n2');
   });
 
-  it('goes there for a small one, too, and anywhere for what is no more than a value', () => {
+  it('runs there for a small one too, and anywhere for a plain value', () => {
     const cluster = new Cluster();
     cluster.submit([
       { id: 'made', node: 'n2' },
@@ -113,7 +113,7 @@ describe('a function that takes a large result', () => {
     expect(other.where('reads')).toBe('n1');
   });
 
-  it('waits for a thread of that host as long as a move is worth, and then goes elsewhere', () => {
+  it('waits for a thread of that host as long as the move would take, and then runs elsewhere', () => {
     const cluster = new Cluster();
     cluster.submit([
       { id: 'made', node: 'n2' },
@@ -127,7 +127,7 @@ describe('a function that takes a large result', () => {
     expect(cluster.now).toBeGreaterThan(10 + 100);
   });
 
-  it('goes there when a thread is free in time', () => {
+  it('runs there when a thread becomes free in time', () => {
     const cluster = new Cluster();
     cluster.submit([
       { id: 'made', node: 'n2' },
@@ -139,7 +139,7 @@ describe('a function that takes a large result', () => {
     expect(cluster.where('reads')).toBe('n2');
   });
 
-  it('keeps nothing else waiting meanwhile', () => {
+  it('holds up no other function meanwhile', () => {
     const cluster = new Cluster();
     cluster.submit([
       { id: 'made', node: 'n2' },
@@ -157,7 +157,7 @@ describe('a function that takes a large result', () => {
 });
 
 describe('a function that will give a large result', () => {
-  it('goes to the host that it was thought to be for', () => {
+  it('runs on the host that will need the result', () => {
     const cluster = new Cluster();
     cluster.submit(
       [
@@ -169,7 +169,7 @@ describe('a function that will give a large result', () => {
     expect([cluster.where('x'), cluster.where('y')]).toEqual(['n2', 'n1']);
   });
 
-  it('lets others have the thread of another host first', () => {
+  it('leaves the threads of other hosts to others first', () => {
     const cluster = new Cluster();
     cluster.submit(
       ['w', 'x', 'y'].map((id) => ({ id, outputBytes: 64 * mib })),

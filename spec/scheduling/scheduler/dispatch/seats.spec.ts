@@ -103,7 +103,7 @@ describe('concurrent functions', () => {
     expect(machine.held).toEqual(['f0,f1', 'f2', 'plain']);
   });
 
-  it('let a thread drain for a function that is not concurrent, if that comes first', () => {
+  it('let a thread drain for an earlier function that is not concurrent', () => {
     const machine = new Machine(2, 2);
     machine.submit([...named(4), { id: 'plain' }, ...named(4, {}, 'g')]);
     expect(machine.held).toEqual(['f0,f1', 'f2,f3']);
@@ -114,7 +114,7 @@ describe('concurrent functions', () => {
     expect(machine.held).toEqual(['plain', 'f3,g0']);
   });
 
-  it('of a run are at most maxConcurrency', () => {
+  it('of a run number at most maxConcurrency', () => {
     const machine = new Machine(2, 8);
     machine.submit(named(7), { maxConcurrency: 3 });
     expect(machine.batches).toHaveLength(3);
@@ -126,7 +126,7 @@ describe('concurrent functions', () => {
 describe('a thread of concurrent functions that is lost', () => {
   const crash = { reason: 'exit' } as const;
 
-  it('costs only the function that is known to be at fault an attempt', () => {
+  it('costs an attempt only of the function that is known to be at fault', () => {
     const machine = new Machine(1, 4);
     machine.submit(named(3));
     machine.down(0, { ...crash, batch: machine.batchOf('f1').id });
@@ -135,7 +135,7 @@ describe('a thread of concurrent functions that is lost', () => {
     expect(machine.held).toEqual(['f0,f2']);
   });
 
-  it('costs none of them an attempt when another scheduler’s function is at fault', () => {
+  it('costs no attempt when a function of another scheduler is at fault', () => {
     const machine = new Machine(1, 4);
     machine.submit(named(2));
     machine.down(0, { ...crash, batch: -7 });
@@ -166,14 +166,14 @@ describe('a thread of concurrent functions that is lost', () => {
     expect(machine.failures).toEqual(['f0 crash']);
   });
 
-  it('fails those beside it that must not run twice', () => {
+  it('fails the non-idempotent functions beside it', () => {
     const machine = new Machine(1, 4);
     machine.submit([...named(2), ...named(1, { idempotent: false }, 'once')]);
     machine.down(0, { ...crash, batch: machine.batchOf('f0').id });
     expect(machine.failures).toEqual(['f0 crash', 'once0 begun']);
   });
 
-  it('is ended because of a second function when the first ended just in time', () => {
+  it('is ended for a second function after the first ended just in time', () => {
     const machine = new Machine(1, 4);
     machine.submit(named(2, { timeout: 10 }));
     for (const { id } of machine.batches) machine.feed({ type: 'FunctionStarted', batch: id, index: 0 });

@@ -81,7 +81,7 @@ const failed = expect.objectContaining({
 });
 
 describe('a cancelled function', () => {
-  it('that waits for an input fails, and what needs it is given up', () => {
+  it('that waits for an input fails, and its dependents are given up', () => {
     const machine = new Machine([{ timeout: 1e6 }, { args: ['f0'] }, { args: ['f1'] }, { args: ['f0'] }]);
     machine.cancel(1);
     expect(machine.commands).toEqual([failed]);
@@ -99,7 +99,7 @@ describe('a cancelled function', () => {
     expect([...machine.batch.functions]).toEqual([2, 3]);
   });
 
-  it('that runs alone is aborted, and is not tried again', () => {
+  it('that runs alone is aborted, and not retried', () => {
     const machine = new Machine([{}, { timeout: 1e6, priority: 1 }]);
     machine.cancel(1);
     expect(machine.commands).toContainEqual(
@@ -119,7 +119,7 @@ describe('a cancelled function', () => {
     expect([...machine.batch.functions]).toEqual([0]);
   });
 
-  it('among others is taken back with what follows it, which then runs', () => {
+  it('in a batch is taken back with those behind it, which then run', () => {
     const machine = new Machine([{}, {}, {}, {}]);
     const { batch } = machine;
     expect([...batch.functions]).toEqual([0, 1, 2, 3]);
@@ -131,7 +131,7 @@ describe('a cancelled function', () => {
     expect(machine.commands.some(({ type }) => type === 'Cancel')).toBe(false);
   });
 
-  it('that began among others is aborted once nothing else of its batch can be', () => {
+  it('that runs in a batch is aborted after the rest of the batch was taken back', () => {
     const machine = new Machine([{}, {}, {}, {}]);
     const { batch } = machine;
     machine.cancel(1);
@@ -141,21 +141,21 @@ describe('a cancelled function', () => {
     expect(machine.commands).toContainEqual(expect.objectContaining({ type: 'Cancel', batch }));
   });
 
-  it('whose result arrives all the same has failed', () => {
+  it('fails although its result still arrives', () => {
     const machine = new Machine([{}, { timeout: 1e6, priority: 1 }]);
     machine.cancel(1);
     machine.report(machine.batch, 1);
     expect(machine.statusOf(1)).toEqual([Status.failed]);
   });
 
-  it('ends its run, unless that keeps going', () => {
+  it('ends its run, unless failurePolicy is continue', () => {
     const machine = new Machine([{ timeout: 1e6 }, {}], { keepGoing: false });
     machine.cancel(1);
     expect(machine.run.outcome).toMatchObject({ kind: 'failed', failures: [{ index: 1 }] });
   });
 });
 
-it('no invariant breaks, whatever is cancelled when', () => {
+it('every invariant holds, whatever is cancelled at any time', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1e6 }), (seed) => {
       const spec = randomScenario(seed, 40);

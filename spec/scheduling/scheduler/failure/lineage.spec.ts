@@ -76,14 +76,14 @@ class World {
   }
 }
 
-it('a function that is run again for the sake of others is not charged with their losses', () => {
+it('a function that runs again because others lost its result is not charged with their losses', () => {
   const world = new World();
   for (let i = 0; i < width; i++) world.lose(`b${i}`);
   expect(world.ran.get('root')).toBe(1 + width);
   expect(world.failures).toEqual([]);
 });
 
-it('a function whose own result is lost too often fails, and names how often it may be', () => {
+it('a function whose own result is lost too often fails, and the error names the limit', () => {
   const world = new World();
   for (let times = 0; times < 10; times++) world.lose('b3');
   expect(world.failures).toEqual([]);
@@ -91,7 +91,7 @@ it('a function whose own result is lost too often fails, and names how often it 
   expect(world.failures).toEqual([{ kind: 'lost', times: 11, limit: 10 }]);
 });
 
-it("the limit is the run's: 0 is the first loss, Infinity none", () => {
+it('the run sets the limit: 0 fails at the first loss, Infinity never', () => {
   const strict = new World({ maxResultLosses: 0 });
   strict.lose('b3');
   expect(strict.failures).toEqual([{ kind: 'lost', times: 1, limit: 0 }]);

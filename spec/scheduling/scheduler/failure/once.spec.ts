@@ -107,13 +107,13 @@ describe('a function that is not idempotent', () => {
     expect(machine.failures).toEqual([{ kind: 'begun', node: 'n0', ended: false }]);
   });
 
-  it('does so too when the host is back before it was missed', () => {
+  it('fails also when the host is back before it was missed', () => {
     const machine = new Machine([one()], {}, [1]);
     machine.feed({ type: 'NodeUp', node: 'n0', incarnation: 2, capabilities: { cpu: 4 }, speed: 1, host: 1 });
     expect(machine.failures).toEqual([{ kind: 'begun', node: 'n0', ended: false }]);
   });
 
-  it('is run elsewhere when its host says that it had not begun', () => {
+  it('runs elsewhere when its host reports that it had not begun', () => {
     const machine = new Machine([one()], {}, [1]);
     machine.threadDown('n0', 0);
     expect(machine.sent).toEqual(['x n0', 'x n0']);
@@ -121,7 +121,7 @@ describe('a function that is not idempotent', () => {
     expect(machine.isFinished).toBe(true);
   });
 
-  it('is run elsewhere when a node of this host is lost before it has begun there, and fails when it has', () => {
+  it('runs elsewhere when a local node is lost before it begins there, and fails after that', () => {
     for (const started of [0, 1]) {
       const machine = new Machine([one()], {}, [0, 0]);
       machine.feed({
@@ -135,14 +135,14 @@ describe('a function that is not idempotent', () => {
     }
   });
 
-  it('fails when its thread is ended for the sake of another', () => {
+  it('fails when its thread is ended because of another function', () => {
     const machine = new Machine([one()], { maxRetries: 3 }, [0]);
     machine.threadDown('n0', 1);
     expect(machine.sent).toEqual(['x n0']);
     expect(machine.failures).toEqual([{ kind: 'begun', node: 'n0', ended: false }]);
   });
 
-  it('is retried when it has ended its thread itself, as often as it may', () => {
+  it('is retried within maxRetries when it ended its thread itself', () => {
     const machine = new Machine([one({ maxRetries: 1 })], {}, [0]);
     machine.threadDown('n0', 1, { reason: 'exit', exitCode: 1 });
     expect(machine.sent).toEqual(['x n0', 'x n0']);
@@ -150,7 +150,7 @@ describe('a function that is not idempotent', () => {
     expect(machine.failures).toEqual([{ kind: 'crash', crash: { reason: 'exit', exitCode: 1 } }]);
   });
 
-  it('is never made again when its result is lost', () => {
+  it('does not run again when its result is lost', () => {
     const machine = new Machine([one(), { id: 'y', code, args: ['x'], node: 'n1' }], {}, [1, 2]);
     machine.end();
     expect(machine.sent).toEqual(['x n0', 'y n1']);
@@ -159,7 +159,7 @@ describe('a function that is not idempotent', () => {
     expect(machine.failures).toEqual([{ kind: 'begun', node: 'n0', ended: true }]);
   });
 
-  it('has its result kept to the end where it may be needed to make another again', () => {
+  it('keeps its result to the end of the run while it may be needed to recompute another', () => {
     const functions: FunctionSpec[] = [
       one({ node: 'n0' }),
       { id: 'y', code, args: ['x'], node: 'n1' },
@@ -192,7 +192,7 @@ describe('a function that is not idempotent', () => {
 });
 
 describe('a function that is idempotent', () => {
-  it('is not to blame for the end of its thread that was asked for by another scheduler', () => {
+  it('is not charged when another scheduler ends its thread', () => {
     const machine = new Machine([{ id: 'x', code }], {}, [1]);
     machine.threadDown('n0', 1);
     expect(machine.failures).toEqual([]);
@@ -200,8 +200,8 @@ describe('a function that is idempotent', () => {
   });
 });
 
-describe('a thread whose end was asked for', () => {
-  it('is used again when it is not ended after all', () => {
+describe('a thread that was asked to end', () => {
+  it('is used again when it did not end after all', () => {
     const machine = new Machine(
       [
         { id: 'x', code, timeout: 5 },

@@ -85,8 +85,8 @@ class World {
 const small = (id: string, ...args: string[]): FunctionSpec => ({ id, code, args });
 const large = (id: string, ...args: string[]): FunctionSpec => ({ id, code, args, outputBytes: 2 ** 20 });
 
-describe('what a result on another host was made from', () => {
-  it('is held until that has been read, so that its loss costs one function', () => {
+describe('the inputs of a result on another host', () => {
+  it('are held until that result has been read, so that its loss costs one function', () => {
     const world = new World([small('a'), small('b', 'a'), large('c', 'b'), small('d', 'c'), small('e', 'd')]);
     world.upTo('c');
     expect(world.released).toEqual(['a']);
@@ -99,7 +99,7 @@ describe('what a result on another host was made from', () => {
     expect(world).toMatchObject({ isFinished: true, recomputed: ['c'], released: ['a', 'b', 'c', 'd'] });
   });
 
-  it('is dropped at once when the result is on this host or small', () => {
+  it('are dropped at once when the result is local or small', () => {
     const here = new World([small('a'), large('b', 'a'), small('c', 'b')], [0]);
     here.upTo('b');
     expect(here.released).toEqual(['a']);
@@ -108,7 +108,7 @@ describe('what a result on another host was made from', () => {
     expect(inline.released).toEqual(['a']);
   });
 
-  it('is made again with it when both are lost, from what is held for the second generation', () => {
+  it('are recomputed with it when both are lost, from the second generation', () => {
     const world = new World([small('a'), small('b', 'a'), large('c', 'b'), large('d', 'c'), small('e', 'd')]);
     world.upTo('d');
     expect(world.released).toEqual(['a']);
@@ -118,14 +118,14 @@ describe('what a result on another host was made from', () => {
     expect(world).toMatchObject({ isFinished: true, released: ['a', 'b', 'c', 'd'] });
   });
 
-  it('is held for no third generation: a long row of large results holds three of them', () => {
+  it('are not held for a third generation: a long chain of large results holds three of them', () => {
     const ids = Array.from({ length: 12 }, (_, i) => `f${i}`);
     const world = new World(ids.map((id, i) => (i === 0 ? large(id) : large(id, ids[i - 1]!))));
     world.upTo('f8');
     expect(world.released).toEqual(ids.slice(0, 6)); // f8 is unread, f7 was read by it, and f6 by that
   });
 
-  it('is not made again when it is lost and nothing is to be made from it', () => {
+  it('are not recomputed when they are lost and nothing needs them', () => {
     const world = new World([large('a'), large('b', 'a'), small('c', 'b')], [1]);
     world.upTo('b');
     world.lose('a');
@@ -134,7 +134,7 @@ describe('what a result on another host was made from', () => {
     expect(world).toMatchObject({ isFinished: true, recomputed: [], released: ['b'] }); // nothing is left of a
   });
 
-  it('is made again when the result is lost after it', () => {
+  it('are recomputed when the result is lost after them', () => {
     const world = new World([large('a'), large('b', 'a'), small('c', 'b')], [1]);
     world.upTo('b');
     world.lose('a');
@@ -144,7 +144,7 @@ describe('what a result on another host was made from', () => {
     expect(world.isFinished).toBe(true);
   });
 
-  it('is held for a result that the run keeps until that is here', () => {
+  it('are held until a result that the run keeps has arrived here', () => {
     const world = new World([small('a'), large('b', 'a')]);
     world.feed({ type: 'ResultsTravelling', run: 'run', count: 1 });
     world.upTo('b');
@@ -153,7 +153,7 @@ describe('what a result on another host was made from', () => {
     expect(world).toMatchObject({ isFinished: true, released: ['a'] });
   });
 
-  it('is made again with such a result that does not arrive', () => {
+  it('are recomputed with a kept result that does not arrive', () => {
     const world = new World([small('a'), small('b', 'a'), large('c', 'b')]);
     world.feed({ type: 'ResultsTravelling', run: 'run', count: 1 });
     world.upTo('c');
@@ -162,7 +162,7 @@ describe('what a result on another host was made from', () => {
     expect(world).toMatchObject({ isFinished: false, recomputed: ['c'], released: ['a'] });
   });
 
-  it('is held by the elements of a map, which take one element each', () => {
+  it('are held by the elements of a map, which take one element each', () => {
     const world = new World(
       [
         small('list'),
@@ -183,7 +183,7 @@ describe('what a result on another host was made from', () => {
     expect(world.released.toSorted()).toEqual(['common', 'list', 'm[0]', 'm[1]', 'm[2]', 'sum']);
   });
 
-  it('is held element by element between maps', () => {
+  it('are held element by element between maps', () => {
     const world = new World(
       [
         small('list'),

@@ -54,7 +54,7 @@ function leftAt(run: Run, answers: ReadonlyMap<number, Answer>, hasBytes: (i: nu
 const submittedPlans = new Map<string, Run['plan']>();
 
 describe('a run that another orchestrator takes over', () => {
-  it('runs nothing again that is restored, and finishes', () => {
+  it('reruns no restored function, and finishes', () => {
     let [takenOver, grew, skipped] = [0, 0, 0];
     for (let seed = 1; seed <= 60; seed++) {
       const spec = peaceful(seed);

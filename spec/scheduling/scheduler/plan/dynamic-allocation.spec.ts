@@ -31,7 +31,7 @@ const run = (dag: Dag, allocationStrategy: DynamicAllocator): ReturnType<typeof 
   simulate(dag, { nodes, allocationStrategy });
 
 describe('an allocator with place()', () => {
-  it('decides where functions go, as they become ready', () => {
+  it('chooses a node for each function that becomes ready', () => {
     const asked: string[][] = [];
     const { schedule } = run(dagOf({ id: 'x' }, { id: 'y' }, { id: 'z', args: ['x', 'y'] }), {
       place(ready) {
@@ -47,7 +47,7 @@ describe('an allocator with place()', () => {
     expect(asked).toEqual([['x', 'y'], ['z']]);
   });
 
-  it('sees what nodes have free, what runs there, where inputs lie and how large they are', () => {
+  it('sees the free capacity and running functions of nodes, and the place and size of inputs', () => {
     const seen: { ready: readonly ReadyFunction[]; view: ClusterView }[] = [];
     run(
       dagOf(
@@ -80,7 +80,7 @@ describe('an allocator with place()', () => {
     });
   });
 
-  it('is asked again what it left out, whenever something has changed', () => {
+  it('is asked again about functions it left out, whenever something changes', () => {
     let asked = 0;
     const { schedule } = run(dagOf({ id: 'first' }, { id: 'second' }), {
       place(ready, { nodes: [a] }) {
@@ -92,7 +92,7 @@ describe('an allocator with place()', () => {
     expect(asked).toBe(2);
   });
 
-  it('need not answer for pins, and its answer holds for a whole group', () => {
+  it('is not asked about pinned functions, and its answer applies to a whole group', () => {
     const { schedule } = run(
       dagOf(
         { id: 'root' },
@@ -128,7 +128,7 @@ describe('an allocator with place()', () => {
     expect(answers).toBeGreaterThan(1);
   });
 
-  it('gives schedules that can be carried out, whatever it chooses', () => {
+  it('gives feasible schedules, whatever it chooses', () => {
     fc.assert(
       fc.property(problems({ maxSize: 20, maxMachines: 3, placed: false }), fc.nat(), (instance, salt) => {
         let turn = salt;
@@ -182,14 +182,14 @@ describe('an allocator that answers nonsense', () => {
     expect(run(dag, allTo('b')).outcome).toEqual({ ok: true });
   });
 
-  it('is refused as an option when it is none', async () => {
+  it('is refused as an option when it is malformed', async () => {
     expect(await thrownBy(() => run(dagOf({ id: 'x' }), {} as never))).toMatchObject({
       code: 'INVALID_OPTION',
       message: expect.stringContaining('allocate() or place()'),
     });
   });
 
-  it('may leave the choice to what is there', () => {
+  it('may leave the choice to a built-in strategy', () => {
     expect(run(dagOf({ id: 'x' }), allTo('b')).makespan).toBe(5);
   });
 });

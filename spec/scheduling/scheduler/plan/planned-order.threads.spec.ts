@@ -23,7 +23,7 @@ function planned(
 }
 
 describe('a planned run', () => {
-  it('leaves a thread idle for what comes soon, where the plan says so', () => {
+  it('leaves a thread idle for a function that comes soon, where the plan says so', () => {
     // Whoever takes what is ready starts `later` on a as soon as that is idle, and has `urgent` and its chain wait.
     const functions = [
       { id: 'start', duration: 10, node: 'a' },
@@ -37,7 +37,7 @@ describe('a planned run', () => {
     expect(makespan).toBe(112);
   });
 
-  it('is held up by functions that fail and are tried again no longer than its plan says', () => {
+  it('is not held up by retries for longer than its plan says', () => {
     const functions = Array.from({ length: 40 }, (_, i) => ({
       id: `f${i}`,
       duration: 10,
@@ -55,7 +55,7 @@ describe('a planned run', () => {
 describe('what a function of a planned run waits for', () => {
   const handoff = useHandoff({ nodes: [{ name: 'a', capabilities: { cpu: 1 }, threads: 2 }] });
 
-  it('is its turn, as long as the plan has others come before it', async () => {
+  it('is its turn, while the plan puts others before it', async () => {
     const gate = new Gate();
     const dag = dagOf(
       { id: 'first', code: t.waitAtGate, extraArgs: [gate.memory], duration: 60_000, cost: { cpu: 0.5 } },
@@ -72,7 +72,7 @@ describe('what a function of a planned run waits for', () => {
     await running;
   });
 
-  it('is an allocator that has not given it a node', async () => {
+  it('is the allocator, while that has not given it a node', async () => {
     const gate = new Gate();
     const dag = dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory] }, { id: 'y', code: t.one });
     const running = handoff().execute(dag, {

@@ -151,8 +151,8 @@ function typesOf(commands: readonly Command[]): string[] {
 const where = (batch: Batch | undefined): string | undefined =>
   batch && `${batch.thread.node.name}:${batch.thread.index}`;
 
-describe('a function is run once more', () => {
-  it('when it runs far longer than is typical, and not before', () => {
+describe('a function gets a second attempt', () => {
+  it('when it runs far longer than typical, and not before', () => {
     const machine = new Machine();
     expect(machine.timers).toMatchObject([{ kind: 'speculate', ms: 20 }]);
     machine.now = 19.9;
@@ -174,12 +174,12 @@ describe('a function is run once more', () => {
     expect(where(copy)).toBe('b:0');
   });
 
-  it('on its own node when no other will do', () => {
+  it('on its own node when no other is eligible', () => {
     const [, copy] = new Machine({ nodes: [{ name: 'a', threads: 2 }], functions: [{}] }).copied();
     expect(where(copy)).toBe('a:1');
   });
 
-  it('not before it could have begun: what was sent behind others does not grow old', () => {
+  it('counted from when it could begin, not from when it was sent behind others', () => {
     const machine = new Machine({ functions: [{}, { args: ['f0'] }] });
     machine.now = 15;
     machine.end(machine.started[0]!);
@@ -192,7 +192,7 @@ describe('a function is run once more', () => {
     expect(machine.speculated).toHaveLength(1);
   });
 
-  it('not before it has outlasted the last of its batch-mates by so much', () => {
+  it('counted from the end of the last function before it in its batch', () => {
     // So short on average that they are sent together.
     const machine = new Machine({ nodes: [{ name: 'a', threads: 1 }], functions: [{}, {}], meanMs: 0.01 });
     machine.now = 30;
@@ -223,13 +223,13 @@ describe('a function is run once more', () => {
     expect(free.speculated.map(({ functions }) => functions)).toEqual([[1]]);
   });
 
-  it('not when it is known to take longer than others of its code', () => {
+  it('not when it is known as longer than others of its code', () => {
     const machine = new Machine({ settings: { known: new Map([[0, 100]]) } });
     expect(machine.timers).toMatchObject([{ kind: 'speculate', ms: 200 }]);
     machine.end(machine.started[0]!);
   });
 
-  it('only when nothing that is ready could be started there', () => {
+  it('only when no ready function could start there', () => {
     const machine = new Machine({ nodes: [{ name: 'a', threads: 2 }], functions: [{}, {}, {}, {}] });
     machine.now = 30;
     machine.end(machine.started[0]!);
@@ -237,7 +237,7 @@ describe('a function is run once more', () => {
     expect(machine.started).toHaveLength(4);
   });
 
-  it('once: when the copy fails, there is no other', () => {
+  it('only once: after the copy fails, there is no other', () => {
     const machine = new Machine();
     const [, copy] = machine.copied();
     machine.end(copy, thrown);
@@ -281,7 +281,7 @@ describe('a function is run once more', () => {
     machine.end(machine.started[0]!);
   });
 
-  it('where it was only planned to be on another', () => {
+  it('on another node than the planned one', () => {
     const machine = new Machine({ settings: { assigned: ['a'], movable: true } });
     expect(machine.copied().map(where)).toEqual(['a:0', 'b:0']);
   });
@@ -297,7 +297,7 @@ describe('a function is run once more', () => {
     expect(machine.freeCpu).toEqual([2, 2]);
   });
 
-  it('not on a node that is leaving, but elsewhere when its own is', () => {
+  it('not on a draining node, but elsewhere when its own drains', () => {
     const leaving = new Machine();
     leaving.feed({ type: 'NodeDraining', node: 'b' });
     leaving.now = 50;
@@ -310,7 +310,7 @@ describe('a function is run once more', () => {
     expect(staying.speculated.map(where)).toEqual(['b:0']);
   });
 
-  it('not while results hold more memory than they may', () => {
+  it('not while results exceed the memory budget', () => {
     const machine = new Machine();
     machine.feed({ type: 'MemoryPressed', isPressed: true });
     machine.now = 50;
@@ -328,7 +328,7 @@ describe('a function is run once more', () => {
     expect(machine.speculated).toEqual([]);
   });
 
-  it('not while something that it takes is lost', () => {
+  it('not while one of its inputs is lost', () => {
     const machine = new Machine({ functions: [{}, { args: ['f0'] }] });
     machine.end(machine.started[0]!);
     machine.feed({ type: 'ResultsLost', run: 'run', indexes: [0] });
@@ -342,7 +342,7 @@ describe('a function is run once more', () => {
   });
 });
 
-describe('the copy is first', () => {
+describe('the copy finishes first', () => {
   it('and the run continues and finishes with its result, without waiting', () => {
     const machine = new Machine({ functions: [{}, { args: ['f0'] }] });
     const [, copy] = machine.copied();
@@ -356,7 +356,7 @@ describe('the copy is first', () => {
     expect(machine.run.copies).toMatchObject({ started: 1, won: 1 });
   });
 
-  it('and the other is asked to stop; its late answer changes nothing', () => {
+  it('and the original is asked to stop; its late answer changes nothing', () => {
     const machine = new Machine({ functions: [{ cost: { cpu: 1 } }] });
     const [first, copy] = machine.copied();
     expect(machine.freeCpu).toEqual([3, 3]);
@@ -368,7 +368,7 @@ describe('the copy is first', () => {
     expect(machine.state.timers.size).toBe(0);
   });
 
-  it('and the other, when it ignores its signal, is ended with its thread, which counts as no failure', () => {
+  it('and an original that ignores its signal is ended with its thread, which is no failure', () => {
     const machine = new Machine({ functions: [{}, { args: ['f0'] }] });
     const [first, copy] = machine.copied();
     machine.end(copy);
@@ -378,7 +378,7 @@ describe('the copy is first', () => {
     expect(machine.run.status[0]).toBe(Status.done);
   });
 
-  it('and what the other answers is not taken for the result when that has been lost since', () => {
+  it('and a late answer of the original is not taken as the result after that was lost', () => {
     const machine = new Machine({
       functions: [{}, { args: ['f0'] }],
       nodes: [
@@ -398,7 +398,7 @@ describe('the copy is first', () => {
   });
 });
 
-it('what was cut off says nothing of how long functions take', () => {
+it('and the stopped attempt teaches nothing about durations', () => {
   const machine = new Machine();
   const [first, copy] = machine.copied();
   machine.end(copy);
@@ -414,7 +414,7 @@ it('what was cut off says nothing of how long functions take', () => {
   expect(machine.state.estimates[0]).toMatchObject({ mean: 10, typical: 10 });
 });
 
-describe('the first is first after all', () => {
+describe('the original finishes first', () => {
   it('and the copy is asked to stop', () => {
     const machine = new Machine({ functions: [{ cost: { cpu: 1 } }] });
     const [first, copy] = machine.copied();
@@ -441,7 +441,7 @@ describe('one of the two fails or is lost', () => {
     ['lacks what it takes', (machine, batch) => machine.end(batch, { index: 0, kind: 'skipped' })],
   ];
 
-  it.each(ways)('the first %s: the copy goes on, and no attempt is counted', (_, end) => {
+  it.each(ways)('the original %s: the copy goes on, and no attempt is counted', (_, end) => {
     const machine = new Machine();
     const [first, copy] = machine.copied();
     end(machine, first);
@@ -458,7 +458,7 @@ describe('one of the two fails or is lost', () => {
     expect(machine.run.copies).toMatchObject({ won: 1, losing: 0 });
   });
 
-  it.each(ways)('the copy %s: the first goes on, and no attempt is counted', (_, end) => {
+  it.each(ways)('the copy %s: the original goes on, and no attempt is counted', (_, end) => {
     const machine = new Machine();
     const [first, copy] = machine.copied();
     end(machine, copy);
@@ -485,7 +485,7 @@ describe('one of the two fails or is lost', () => {
     expect(machine.all('FailRun')).toMatchObject([{ outcome: { kind: 'failed', failures: [{ attempts: 2 }] } }]);
   });
 
-  it('both die with one node: it is run again, and no attempt is counted', () => {
+  it('both die with one node: the function runs again, and no attempt is counted', () => {
     const machine = new Machine({
       nodes: [
         { name: 'a', threads: 2 },
@@ -501,7 +501,7 @@ describe('one of the two fails or is lost', () => {
     expect(machine.run.attempts[0]).toBe(0);
   });
 
-  it('the first runs out of time: the copy has its own, and no attempt is counted before that is over, too', () => {
+  it('the original times out: the copy has its own timeout, and no attempt is counted before that ends', () => {
     const machine = new Machine({ functions: [{ timeout: 30 }], settings: { maxRetries: 0 } });
     machine.feed({ type: 'FunctionStarted', batch: machine.started[0]!.id, index: 0 });
     const [first, copy] = machine.copied();
@@ -529,7 +529,7 @@ describe('a run with a copy', () => {
     expect(machine.state.timers.size).toBe(0);
   });
 
-  it('that is let finish what runs finishes with the first of the two', () => {
+  it('that drains finishes with the first of the two', () => {
     const machine = new Machine();
     const [first, copy] = machine.copied();
     machine.feed({ type: 'RunAborted', run: 'run', reason: 'enough', gently: true });
@@ -537,7 +537,7 @@ describe('a run with a copy', () => {
     expect(typesOf(machine.end(first))).toContain('FinishRun');
   });
 
-  it('that fails waits for what has lost, too', () => {
+  it('that fails waits for the slower attempt, too', () => {
     const machine = new Machine({
       nodes: [
         { name: 'a', threads: 1 },
@@ -553,7 +553,7 @@ describe('a run with a copy', () => {
     expect(machine.all('FailRun')).toHaveLength(1);
   });
 
-  it('may be followed by one of the same id while what has lost is on its way out', () => {
+  it('may be followed by a run of the same id while the slower attempt is ending', () => {
     const machine = new Machine();
     const [first, copy] = machine.copied();
     machine.end(copy);
@@ -573,7 +573,7 @@ describe('a run with a copy', () => {
     expect(machine.state.timers.size).toBe(0);
   });
 
-  it('is explained with both', () => {
+  it('is explained with both attempts', () => {
     const machine = new Machine();
     machine.copied();
     expect(explain(machine.state, machine.run, 0)).toMatchObject({

@@ -20,7 +20,7 @@ describe('what is typical', () => {
     expect(overdueAfter(learned(...often(5, 10)), 0, 1, plainly)).toBe(20);
   });
 
-  it('begins with a median, so that stragglers among the first do no harm', () => {
+  it('starts from a median, so that early stragglers do not matter', () => {
     expect(learned(1000, 10, 2000, 12, 11)).toMatchObject({ typical: 12, deviation: 2 });
   });
 
@@ -31,7 +31,7 @@ describe('what is typical', () => {
     expect(deviation).toBeLessThan(0.5);
   });
 
-  it('follows when functions take longer from now on', () => {
+  it('follows when functions become slower', () => {
     const known = learned(...often(5, 10));
     for (let k = 0; k < 2000; k++) learnTypical(known, 40, 1 / 256);
     expect(known.typical).toBeCloseTo(40, 0);
@@ -46,20 +46,20 @@ describe('what is typical', () => {
 describe('a function is overdue', () => {
   const known = { typical: 10, deviation: 1, first: [] };
 
-  it('after a multiple of what is typical, on the node that it is on', () => {
+  it('after a multiple of the typical duration on its node', () => {
     expect(overdueAfter(known, 0, 1, { factor: 2, minMs: 5 })).toBe(20);
     expect(overdueAfter(known, 0, 0.5, { factor: 2, minMs: 5 })).toBe(40);
   });
 
-  it('not before it is unusual for functions that differ', () => {
+  it('not before its duration is unusual, when durations vary', () => {
     expect(overdueAfter({ ...known, deviation: 8 }, 0, 1, { factor: 2, minMs: 5 })).toBe(50);
   });
 
-  it('not before it has taken some ms at least', () => {
+  it('not before the minimum of some ms', () => {
     expect(overdueAfter(known, 0, 4, { factor: 2, minMs: 300 })).toBe(300);
   });
 
-  it('not before it has taken as long as is known of it', () => {
+  it('not before it has taken as long as it did before', () => {
     expect(overdueAfter(known, 100, 1, { factor: 2, minMs: 5 })).toBe(200);
   });
 });

@@ -34,19 +34,19 @@ function burst(count: number, ms: number): void {
 }
 
 describe('a thread that is late', () => {
-  it('is not held when many functions begin and end meanwhile', () => {
+  it('does not count as held when many functions begin and end meanwhile', () => {
     burst(500, 2);
     check();
     expect(told).toEqual([]);
   });
 
-  it('is held when none begins or ends for long', () => {
+  it('counts as held when none begins or ends for long', () => {
     now += 100 + 150;
     check();
     expect(told).toEqual([150]);
   });
 
-  it('is held when one holds it for long amid others that do not', () => {
+  it('counts as held when one of many functions blocks it for long', () => {
     burst(100, 2);
     burst(1, 120);
     burst(100, 2);
@@ -54,7 +54,7 @@ describe('a thread that is late', () => {
     expect(told).toEqual([120]);
   });
 
-  it('is not held by the time in which it had nothing to do', () => {
+  it('does not count idle time', () => {
     watch.passed(now);
     now += 99; // idle until the timer is nearly due
     burst(60, 2);
