@@ -14,7 +14,8 @@ import { HandoffError } from '../core/errors.ts';
 import type { Inspector } from '../workers/node/node-link.ts';
 import type { RunSettings } from '../scheduling/scheduler/events.ts';
 import { speculationOf } from '../scheduling/scheduler/speculation/speculate-options.ts';
-import type { LocationRegistry } from '../workers/store/location-registry.ts';
+import type { LocationRegistry, Locations } from '../workers/store/location-registry.ts';
+import type { RunResults } from '../workers/store/run-results.ts';
 import type { ResultStore } from '../workers/store/result-store.ts';
 import type { ActiveRun } from '../engine/active-run.ts';
 import type { Driver } from '../engine/driver.ts';
@@ -484,7 +485,7 @@ export class Runner {
     registry.open(
       ids.runId,
       ids.dagId,
-      locationsOf(active, (index) => driver.state.nodes[index]!.name),
+      this.#locationsOf(active.results, () => active.run!.node),
     );
     await this.#submit(active, guard);
     guard.check();
@@ -554,12 +555,29 @@ export class Runner {
       : undefined;
   }
 
-  /** From here on only the store reads the results, unless it has dropped them meanwhile. */
-  #close({ id, results }: ActiveRun, retained: boolean): void {
-    const { store } = this.#parts;
+  /**
+   * From here on only the store reads the results, unless it has dropped them meanwhile. Nothing keeps the run itself,
+   * which holds its arguments and errors.
+   */
+  #close({ id, results, run }: ActiveRun, retained: boolean): void {
+    const { store, registry } = this.#parts;
     store.close(id, retained);
-    if (!store.holds(id, results)) results.clear();
+    if (store.holds(id, results)) {
+      const node = run?.node;
+      registry.relocate(
+        id,
+        this.#locationsOf(results, () => node!),
+      );
+    } else {
+      results.clear();
+    }
     results.unpin();
+  }
+
+  /** @param nodes the node of each function; read only for those that have a result */
+  #locationsOf(results: RunResults, nodes: () => Int32Array): Locations {
+    const { nodes: known } = this.#parts.driver.state;
+    return locationsOf(results, nodes, (index) => known[index]!.name);
   }
 
   #settings(
@@ -606,17 +624,18 @@ const never = new Promise<never>(() => {});
 const noStores: Stores = { begun: undefined, cache: undefined };
 
 /** Locations of the results of a run, for the registry. */
-function locationsOf(active: ActiveRun, nodeName: (index: number) => string): Parameters<LocationRegistry['open']>[2] {
+function locationsOf(results: RunResults, nodes: () => Int32Array, nodeName: (index: number) => string): Locations {
   const nodeOf = (i: number): string | undefined => {
-    const ran = active.results.exists(i) ? active.run!.node[i]! : -1; // the list of a map is on no node
+    const ran = results.exists(i) ? nodes()[i]! : -1; // the list of a map is on no node
     return ran < 0 ? undefined : nodeName(ran);
   };
   return {
-    nodeOf: (id) => nodeOf(active.plan.indexOf(id)),
+    nodeOf: (id) => nodeOf(results.index.indexOf(id)),
     *entries() {
-      for (const [i, { id }] of active.plan.entries.entries()) {
+      const { index } = results;
+      for (let i = 0; i < index.size; i++) {
         const node = nodeOf(i);
-        if (node !== undefined) yield [id, node];
+        if (node !== undefined) yield [index.idOf(i), node];
       }
     },
   };

@@ -1,7 +1,13 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Dag, dag, Handoff, type HandoffEvent } from '../../lib/index.ts';
+import { partsOf } from '../../lib/dag/dag.ts';
+import { Dag, dag, Handoff, type HandoffError, type HandoffEvent } from '../../lib/index.ts';
 import { Gate } from '../support/gate.ts';
 import { c, dagOf, errorOf, t, thrownBy, useHandoff } from '../support/handoff.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const handoff = useHandoff();
 
@@ -229,6 +235,27 @@ describe('what is retained of a run', () => {
     expect(await handoff().getResult('opened', 'five')).toBe(5);
     gate.release();
     await running;
+  });
+
+  it.each([
+    ['arguments', (made: Dag) => partsOf(made).entries[0]!.extraArgs[0] as object],
+    ['the errors of its functions', (_: Dag, error: HandoffError) => error.cause as object],
+  ])('%s are not, while its results are', async (_, pick) => {
+    const weak = await (async () => {
+      const made = dagOf(
+        { id: 'x', code: t.collect, extraArgs: [{ rows: [1] }], node: 'a' },
+        { id: 'fails', code: t.boom, args: ['x'], layout: [{ value: 'no' }], maxRetries: 0 },
+      );
+      const error = await errorOf(handoff().execute(made, { runId: 'kept', failurePolicy: 'continue' }));
+      return new WeakRef(pick(made, error));
+    })();
+    // A reference may outlive the turn in which it was made.
+    while (weak.deref() !== undefined) {
+      await new Promise(setImmediate);
+      collectGarbage();
+    }
+    expect(await handoff().getResult('kept', 'x')).toEqual([{ rows: [1] }]);
+    expect(await handoff().lookupDataLocation('kept', 'x')).toBe('a');
   });
 
   it('fits in retainedBytes and retainedRuns, the oldest out first', async () => {

@@ -10,7 +10,7 @@ export interface Locations {
 
 interface Entry {
   readonly dagId: string;
-  readonly locations: Locations;
+  locations: Locations;
 }
 
 export class LocationRegistry {
@@ -43,6 +43,12 @@ export class LocationRegistry {
     const entry = { dagId, locations };
     this.#runs.set(runId, entry);
     this.#newest.set(dagId, entry);
+  }
+
+  /** Replaces what a run itself knows, for one that has ended. */
+  relocate(runId: string, locations: Locations): void {
+    const entry = this.#runs.get(runId);
+    if (entry !== undefined) entry.locations = locations;
   }
 
   /** Deletes the locations of a run. */

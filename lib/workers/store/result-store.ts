@@ -154,6 +154,7 @@ export class ResultStore {
     const entry = this.#runs.get(runId);
     if (entry === undefined) return;
     if (!retained) return this.#drop(entry);
+    entry.results.detach();
     entry.bytes = heldBytes(entry.results);
     this.#finished.add(entry);
     this.#finishedResults += entry.results.index.size;

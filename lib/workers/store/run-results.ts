@@ -19,8 +19,18 @@ export interface ResultIndex {
   idOf(i: number): string;
 }
 
+/** Most runs that have ended are never asked for a result, so the positions are found out on demand. */
+function indexOfIds(ids: readonly string[]): ResultIndex {
+  let positions: Map<string, number> | undefined;
+  return {
+    size: ids.length,
+    indexOf: (id) => (positions ??= new Map(ids.map((each, i) => [each, i]))).get(id) ?? -1,
+    idOf: (i) => ids[i]!,
+  };
+}
+
 export class RunResults {
-  readonly index: ResultIndex;
+  #index: ResultIndex;
   readonly #values: unknown[];
   /** The number of functions before the run grew. */
   readonly #planned: number;
@@ -44,10 +54,19 @@ export class RunResults {
 
   /** @param memory counts them, together with those of other runs */
   constructor(index: ResultIndex, memory?: ResultMemory) {
-    this.index = index;
+    this.#index = index;
     this.#memory = memory;
     this.#planned = index.size;
     this.#values = new Array<unknown>(index.size).fill(absent);
+  }
+
+  get index(): ResultIndex {
+    return this.#index;
+  }
+
+  /** The run has ended. Only the ids of its functions are kept, so that its arguments and errors can be forgotten. */
+  detach(): void {
+    this.#index = indexOfIds(Array.from({ length: this.#index.size }, (_, i) => this.#index.idOf(i)));
   }
 
   /** Whether the result is on this host. */
