@@ -12,6 +12,7 @@ import type { HandoffEvent } from '../../lib/events/events.ts';
 import type { Overview } from '../../lib/runtime/overview.ts';
 import { Gate } from '../support/gate.ts';
 import { c, dagOf, errorOf, t } from '../support/handoff.ts';
+import { leftSince } from '../support/resources.ts';
 import { ask, chainGraph, FakeSource, spans, started, Stream, told } from './support.ts';
 
 const handoffs: Handoff[] = [];
@@ -289,7 +290,7 @@ describe('a Handoff with a dashboard', () => {
     await handoff.stop();
     await stream.closed;
     expect(handoff.dashboard).toBeUndefined();
-    expect(process.getActiveResourcesInfo().filter((kind) => !before.includes(kind))).toEqual([]);
+    expect(await leftSince(before)).toEqual([]);
     const again = await start({ port: Number(new URL(url).port) });
     expect(again.url).toBe(url);
   });
@@ -316,8 +317,7 @@ describe('a dashboard that fails', () => {
     source.tell({ host: 'local', event: undefined } as never); // what it cannot make anything of
     await before.closed;
     await source.subscribed(2);
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(child.address).toEqual({ url });
+    await expect.poll(() => child.address, { timeout: 60_000 }).toEqual({ url });
     const after = listen(url);
     await after.until(() => after.of('runs').length > 0);
     expect(after.of('runs')[0]!.runs).toMatchObject([

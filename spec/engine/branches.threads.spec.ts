@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { choose, dag, type HandoffEvent, optional } from '../../lib/index.ts';
 import { simulate } from '../../lib/simulate.ts';
+import { Gate } from '../support/gate.ts';
 import { dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
 
 const handoff = useHandoff();
@@ -148,24 +149,27 @@ describe('a branch', () => {
   });
 
   it('is explained during the run', async () => {
+    const gate = new Gate();
+    const skipped = new Promise<void>((resolve) => {
+      handoff().on('function:skipped', ({ functionId }) => functionId === 'y' && resolve());
+    });
     const running = handoff().execute(
       dagOf(
         { id: 'no', code: t.constant, extraArgs: [0] },
         { id: 'x', code: t.one, when: 'no' },
         { id: 'y', code: t.collect, args: ['x'] },
-        { id: 'long', code: t.later, extraArgs: [300, 1] },
+        { id: 'long', code: t.waitAtGate, extraArgs: [gate.memory] },
       ),
       { runId: 'explained' },
     );
-    await new Promise<void>((resolve) => {
-      handoff().on('function:skipped', ({ functionId }) => functionId === 'y' && resolve());
-    });
+    await skipped;
     expect(handoff().explain('explained', 'x')).toMatchObject({
       functions: [{ state: 'skipped', functions: ['no'] }],
       text: 'x is skipped: its condition no does not hold.',
     });
     expect(handoff().explain('explained', 'y').text).toBe('y is skipped: x was skipped.');
     expect(handoff().explain('explained').text).toContain('2 skipped');
+    gate.release();
     await running;
   });
 });

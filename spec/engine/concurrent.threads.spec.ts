@@ -245,10 +245,24 @@ describe('concurrent functions', () => {
 });
 
 describe('a concurrent function that times out', () => {
-  const slow = { id: 'slow', timeout: 30, maxRetries: 0 } as const;
+  const timeout = 60;
+  const gracePeriod = 20;
+  const slow = { id: 'slow', timeout, maxRetries: 0 } as const;
+  afterEach(() => void vi.useRealTimers());
+
+  /** Has timeouts wait for `runOut`: a machine under load begins a function later than a spec could wait. */
+  async function startWithClock(options?: Omit<HandoffOptions, 'nodes'>): Promise<void> {
+    await start({}, options);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  }
+
+  function runOut(ms: number): void {
+    vi.advanceTimersByTime(ms);
+    vi.useRealTimers();
+  }
 
   it('does not affect the others when it heeds its signal', async () => {
-    await start();
+    await startWithClock();
     const gate = new ConcurrentGate();
     const running = errorOf(
       handoff.execute(
@@ -258,6 +272,7 @@ describe('a concurrent function that times out', () => {
     );
     await gate.arrived(4);
     const failed = new Promise((resolve) => handoff.once('function:failed', resolve));
+    runOut(timeout);
     await failed;
     gate.release();
     const error = await running;
@@ -267,7 +282,7 @@ describe('a concurrent function that times out', () => {
   });
 
   it('ends its thread when it ignores its signal, and the others run again without using an attempt', async () => {
-    await start({}, { gracePeriod: 20 });
+    await startWithClock({ gracePeriod });
     const gate = new ConcurrentGate();
     const restarted = new Promise((resolve) => handoff.once('worker:restarted', resolve));
     const running = errorOf(
@@ -277,6 +292,7 @@ describe('a concurrent function that times out', () => {
       ),
     );
     await gate.arrived(4);
+    runOut(timeout + gracePeriod);
     await restarted;
     await gate.arrived(7);
     gate.release();
@@ -288,9 +304,9 @@ describe('a concurrent function that times out', () => {
   });
 
   it('fails non-idempotent functions beside it, with the reason', async () => {
-    await start({}, { gracePeriod: 20 });
+    await startWithClock({ gracePeriod });
     const gate = new ConcurrentGate();
-    const error = await errorOf(
+    const running = errorOf(
       handoff.execute(
         dagOf(
           { id: 'pay', code: w.pass, extraArgs: [gate.memory], idempotent: false },
@@ -299,6 +315,9 @@ describe('a concurrent function that times out', () => {
         { failurePolicy: 'continue' },
       ),
     );
+    await gate.arrived(2);
+    runOut(timeout + gracePeriod);
+    const error = await running;
     const pay = error.failures?.find(({ functionId }) => functionId === 'pay');
     expect(pay).toMatchObject({ code: 'NODE_DOWN', node: 'a' });
     expect(pay!.message).toContain('shared a thread of node a with function "slow"');
@@ -306,10 +325,13 @@ describe('a concurrent function that times out', () => {
   });
 
   it('ends its thread too after another one ended it by mistake', async () => {
-    await start({}, { gracePeriod: 20 });
+    await startWithClock({ gracePeriod });
     const gate = new ConcurrentGate();
     const two = ['slow0', 'slow1'].map((id) => ({ ...slow, id, code: w.ignoreSignal, extraArgs: [gate.memory] }));
-    const error = await errorOf(handoff.execute(dagOf(...two), { failurePolicy: 'continue' }));
+    const running = errorOf(handoff.execute(dagOf(...two), { failurePolicy: 'continue' }));
+    await gate.arrived(2);
+    runOut(timeout + gracePeriod);
+    const error = await running;
     for (const each of error.failures!) expect(each.cause).toMatchObject({ code: 'FUNCTION_TIMEOUT' });
     expect(error.failures).toHaveLength(2);
   });

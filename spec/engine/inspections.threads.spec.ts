@@ -216,7 +216,7 @@ it('an import that ends in one thread but not in another fails the functions tha
   const code = fresh('once-each.ts');
   const hasty = await Handoff.start({
     nodes: [{ name: 'n', capabilities: { cpu: 2 }, threads: 2 }],
-    importTimeout: 1500,
+    importTimeout: 5000, // long enough for the thread that imports it, also on a busy machine
     maxRetries: 0,
   });
   const gate = new Gate();
@@ -235,6 +235,6 @@ it('an import that ends in one thread but not in another fails the functions tha
   const crashed = new Promise<any>((resolve) => hasty.once('worker:crashed', resolve));
   expect(await crashed).toMatchObject({ reason: 'import', error: { code: 'MODULE_FAILED' } });
   gate.release();
-  expect(await running).toMatchObject({ code: 'FUNCTION_FAILED', cause: { code: 'MODULE_FAILED', timeout: 1500 } });
+  expect(await running).toMatchObject({ code: 'FUNCTION_FAILED', cause: { code: 'MODULE_FAILED', timeout: 5000 } });
   await hasty.stop();
 });

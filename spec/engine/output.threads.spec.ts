@@ -123,11 +123,12 @@ describe('what functions print', () => {
     });
 
     it.each([
-      ['ends its thread', p.speakAndExitInALine, 'no last words'],
-      ['has an uncaught error', p.speakAndThrowLater, 'about to fail'],
-      ['is ended by its timeout', p.speakAndHang, 'still here'],
-    ] as const)('is told of a function that %s', async (_, code, words) => {
-      expect(await toldBy({ id: 'f', code, maxRetries: 0, timeout: 300 })).toEqual([['f', words], 'failed']);
+      ['ends its thread', { code: p.speakAndExitInALine }, 'no last words'],
+      ['has an uncaught error', { code: p.speakAndThrowLater }, 'about to fail'],
+      // Long enough for it to begin, also on a busy machine.
+      ['is ended by its timeout', { code: p.speakAndHang, timeout: 4000 }, 'still here'],
+    ] as const)('is told of a function that %s', async (_, spec, words) => {
+      expect(await toldBy({ id: 'f', maxRetries: 0, ...spec })).toEqual([['f', words], 'failed']);
     });
   });
 

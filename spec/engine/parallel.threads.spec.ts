@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { Handoff } from '../../lib/index.ts';
 import { Gate } from '../support/gate.ts';
-import { counter, dagOf, errorOf, t, useHandoff } from '../support/handoff.ts';
+import { counter, dagOf, errorOf, t, twoNodes, useHandoff } from '../support/handoff.ts';
 
 const handoff = useHandoff();
 const gated = (gate: Gate, id: string, args: string[] = [], ticket = 0) => ({
@@ -89,20 +90,21 @@ describe('parallel execution', () => {
   });
 
   it('delays no function that was sent with a slow one', async () => {
+    await using own = await Handoff.start({ nodes: twoNodes, costModel: { learn: false } });
     const calls = counter();
     const warm = Array.from({ length: 2000 }, (_, i) => ({ id: `w${i}`, code: t.count, extraArgs: [calls.memory] }));
-    await handoff().execute(dagOf(...warm)); // now count() is known to be fast, and travels in large batches
+    await own.execute(dagOf(...warm)); // now count() is known to be fast, and travels in large batches
     const gate = new Gate();
     const many = Array.from({ length: 2000 }, (_, i) => ({ id: `f${i}`, code: t.count, extraArgs: [gate.memory] }));
-    const running = handoff()
+    const running = own
       .execute(dagOf({ id: 'stuck', code: t.waitAtGate, extraArgs: [new Gate().memory] }, ...many))
       .catch((error: unknown) => error);
     await gate.arrived(2000); // all the others are done while one is stuck
-    await handoff().execute(dagOf({ id: 'free', code: t.one }));
-    const stop = errorOf(handoff().execute(dagOf({ id: 'x', code: t.boom, maxRetries: 0 })));
+    await own.execute(dagOf({ id: 'free', code: t.one }));
+    const stop = errorOf(own.execute(dagOf({ id: 'x', code: t.boom, maxRetries: 0 })));
     await stop;
     void running;
-    await handoff().stop({ drain: false });
+    await own.stop({ drain: false });
     expect(await running).toMatchObject({ code: 'STOPPED' });
   });
 });

@@ -14,8 +14,10 @@ const handoff = useHandoff({
   ],
 });
 
-// Long enough for the first of the two to have begun before the other is sent.
-const speculate = { factor: 1, minMs: 200 };
+// Long enough for the first of the two to have begun before the other is sent, also on a busy machine.
+const speculate = { factor: 1, minMs: 600 };
+/** Of the function, in ms. By then a copy would have been sent. */
+const timeout = 1500;
 
 class Words {
   readonly memory = new SharedArrayBuffer(12);
@@ -102,7 +104,7 @@ describe('a function that runs far longer than is typical', () => {
   it('is never run twice when it is not idempotent', async () => {
     const words = new Words();
     const running = handoff().execute(
-      dagWith(s.failingFirst, words, { id: 'slow', idempotent: false, timeout: 300, maxRetries: 0 }),
+      dagWith(s.failingFirst, words, { id: 'slow', idempotent: false, timeout, maxRetries: 0 }),
       { speculate },
     );
     // Its first call waits for a second.
@@ -113,7 +115,7 @@ describe('a function that runs far longer than is typical', () => {
   it('is never run twice when an inline function that it runs is not idempotent', async () => {
     const words = new Words();
     const dag = dagWith(s.failingFirst, words, {
-      timeout: 300,
+      timeout,
       maxRetries: 0,
       args: ['f11', 'inlined'],
       layout: [{ value: words.memory }, { arg: 1 }],
@@ -125,7 +127,7 @@ describe('a function that runs far longer than is typical', () => {
 
   it('is not run twice without the option speculate', async () => {
     const words = new Words();
-    const running = handoff().execute(dagWith(s.failingFirst, words, { timeout: 300, maxRetries: 0 }));
+    const running = handoff().execute(dagWith(s.failingFirst, words, { timeout, maxRetries: 0 }));
     expect((await errorOf(running)).cause).toMatchObject({ code: 'FUNCTION_TIMEOUT' });
     expect(words.calls).toBe(1);
   });

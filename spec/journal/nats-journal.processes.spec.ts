@@ -256,7 +256,7 @@ describeNats('a server that goes away', () => {
   });
 
   it('loses nothing, and does nothing twice, when it is killed and started again in the middle of appends', async () => {
-    const [journal, other] = [await open({ lease: 500 }), await open({ lease: 500 })];
+    const [journal, other] = [await open({ lease: 3000 }), await open({ lease: 3000 })];
     await journal.submit(run('a'), chunk('0'));
     const claim = (await journal.claim('a'))!;
     let seen = '';

@@ -10,6 +10,7 @@ import { NotATrace, readTrace } from '../../lib/report/trace-file.ts';
 import { tracedEvents, TraceRecorder } from '../../lib/report/trace.ts';
 import { toSpecs, vertices } from '../support/graphs.ts';
 import { c, dagOf, t, useHandoff } from '../support/handoff.ts';
+import { patient } from '../support/hosts.ts';
 import { graphOf, origin, type Ran, recordOf } from './records.ts';
 import { checkTrace } from './trace-format.ts';
 
@@ -157,15 +158,16 @@ describe('the trace of a run over two hosts', () => {
   it('has a process for each, and arrows from one to the other', async () => {
     const there = await start({
       nodes: [{ name: 'there', capabilities: { cpu: 1 } }],
-      transport: { type: 'tcp', port: 0 },
+      transport: { type: 'tcp', port: 0, ...patient },
     });
     const here = await start({
       nodes: [{ name: 'here', capabilities: { cpu: 1 } }],
-      transport: { type: 'tcp', join: [there.address!] },
+      transport: { type: 'tcp', join: [there.address!], ...patient },
     });
     const dag = dagOf(
-      { id: 'made', code: t.one, node: 'there' },
-      { id: 'taken', code: t.double, args: ['made'], node: 'here' },
+      // Longer than the clocks of hosts may differ.
+      { id: 'made', code: t.later, extraArgs: [200, 1], node: 'there' },
+      { id: 'taken', code: t.later, args: ['made'], layout: [{ value: 200 }, { arg: 0 }], node: 'here' },
       { id: 'back', code: t.double, args: ['taken'], node: 'there' },
     );
     const text = await traceOf(here, dag);

@@ -10,7 +10,7 @@ describeNats('a NATS journal', () => {
   describeSharedJournal({
     url: sharedNats,
     startServer: () => NatsServer.start(jetStream),
-    journal: (servers, namespace) => ({ type: 'nats', servers, namespace, replicas: 1, lease: 1000 }),
+    journal: (servers, namespace) => ({ type: 'nats', servers, namespace, replicas: 1, lease: 3000 }),
     open: (options) => resolveJournal(options).open(),
     async drop(servers, namespace) {
       const client = await connect({ servers });

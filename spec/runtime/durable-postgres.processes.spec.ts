@@ -17,7 +17,7 @@ describePostgres('a PostgreSQL journal', () => {
         stop: () => server.stop(),
       };
     },
-    journal: (url, schema) => ({ type: 'postgres', url, schema, lease: 1000 }),
+    journal: (url, schema) => ({ type: 'postgres', url, schema, lease: 3000 }),
     open: (options) => resolveJournal(options).open(),
     async drop(url, schema) {
       const client = new Client(url);

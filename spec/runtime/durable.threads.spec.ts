@@ -98,6 +98,7 @@ describe('execute with a journal', () => {
     const running = first.execute(slow(), { runId: 'r' });
     running.catch(() => {});
     await begun;
+    await expect.poll(marked, { timeout: 60_000 }).toContain('+z'); // it marks after it started
     await first.stop({ drain: false });
     expect(await errorOf(running)).toMatchObject({ code: 'STOPPED' });
     const second = await start({ orchestrate: false });
@@ -136,6 +137,7 @@ describe('execute with a journal', () => {
     );
     first.execute(dag(), { runId: 'r' }).catch(() => {});
     await begun;
+    await expect.poll(marked, { timeout: 60_000 }).toContain('+z'); // it marks after it started
     await first.stop({ drain: false });
     writeFileSync(gate, '');
     const { results, stats } = await (await start()).execute(dag(), { runId: 'r' });
@@ -234,7 +236,7 @@ describe('a function that is not idempotent', () => {
     const decided = await second.resume('r', { results: { pay: 5 } });
     expect((await second.execute(dagOf(), { runId: 'r' })).results).toEqual({ pay: 5 });
     expect((await decided.result()).results).toEqual({ pay: 5 });
-    expect(marked()).toEqual(['+pay']);
+    await expect.poll(marked, { timeout: 60_000 }).toEqual(['+pay']);
   });
 
   it("runs again with inDoubt: 'retry'", async () => {
@@ -290,6 +292,7 @@ describe('a result of such a function that is gone', () => {
     first.execute(dag(), { runId: 'r' }).catch(() => {});
     await begun;
     await expect.poll(async () => (await first.runs())[0]!.done, { timeout: 60_000 }).toBe(2);
+    await expect.poll(marked, { timeout: 60_000 }).toContain('+z'); // it marks after it started
     await first.stop({ drain: false });
     rmSync(join(folder, 'journal', 'blobs'), { recursive: true });
     writeFileSync(gate, '');

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Dag, Handoff, type HandoffOptions } from '../../lib/index.ts';
 import { Gate } from '../support/gate.ts';
 import { dagOf, errorOf, t } from '../support/handoff.ts';
+import { leftSince } from '../support/resources.ts';
 
 const small: HandoffOptions = { nodes: [{ name: 'n', capabilities: { cpu: 1 } }] };
 
@@ -77,7 +78,7 @@ describe('stop', () => {
       .execute(dagOf({ id: 'x', code: t.one }, { id: 'y', code: t.exit, extraArgs: [1], maxRetries: 1 }))
       .catch(() => {});
     await handoff.stop();
-    expect(process.getActiveResourcesInfo().filter((kind) => !before.includes(kind))).toEqual([]);
+    expect(await leftSince(before)).toEqual([]);
   });
 
   it('drains: what runs finishes, and nothing new begins', async () => {

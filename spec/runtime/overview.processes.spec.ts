@@ -9,9 +9,10 @@ import { dagOf, errorOf, t } from '../support/handoff.ts';
 import { Heard } from '../support/heard.ts';
 import { startHere, startHost, useCluster } from '../support/hosts.ts';
 
+const patient = { options: { gracePeriod: 60_000 } }; // a busy machine may take long to deliver a signal
 const cluster = useCluster(
-  { nodes: [{ name: 'a', capabilities: { cpu: 2, memory: 100 }, threads: 2 }] },
-  { nodes: [{ name: 'b', capabilities: { cpu: 2 }, threads: 2 }] },
+  { nodes: [{ name: 'a', capabilities: { cpu: 2, memory: 100 }, threads: 2 }], ...patient },
+  { nodes: [{ name: 'b', capabilities: { cpu: 2 }, threads: 2 }], ...patient },
 );
 const overview = (): Overview => overviewOf(cluster.handoff);
 const there = (): string => cluster.hosts[0]!.address;

@@ -72,6 +72,9 @@ let last = 0;
 // A machine under load may stop a process for a while; only specs about silence are quicker.
 export const heartbeat = { heartbeatInterval: 200, heartbeatTimeout: 15_000 } as const;
 
+/** Of transports, with time enough to join others, too. */
+export const patient = { ...heartbeat, joinTimeout: 240_000 } as const;
+
 /**
  * `HANDOFF_SPEC_TRANSPORT=nats` runs specs of clusters over a NATS server: hosts that join one another share a
  * namespace there.
@@ -83,15 +86,14 @@ let lastNamespace = 0;
 
 async function transportOf(options: HostOptions): Promise<Transport> {
   const { join, secret, transport, deaf = false } = options;
-  if (transport?.type === 'nats') return { ...heartbeat, joinTimeout: 240_000, ...transport };
+  if (transport?.type === 'nats') return { ...patient, ...transport };
   if (isNats) return natsTransportOf(options);
   return {
     type: 'tcp',
-    ...heartbeat,
+    ...patient,
     ...(!deaf && { port: 0 }),
     ...(join !== undefined && { join }),
     ...(secret !== undefined && { secret }),
-    joinTimeout: 240_000,
     ...(transport as Partial<TcpTransportOptions> | undefined),
   };
 }
@@ -107,11 +109,10 @@ async function natsTransportOf({ join, secret, transport }: HostOptions): Promis
   } = (transport ?? {}) as Partial<TcpTransportOptions>;
   return {
     type: 'nats',
-    ...heartbeat,
+    ...patient,
     servers: await sharedNats(),
     namespace: namespaces.get(join?.[0] ?? '') ?? `spec-${process.pid}-${++lastNamespace}`,
     ...(secret !== undefined && { secret }),
-    joinTimeout: 240_000,
     ...others,
   };
 }

@@ -4,6 +4,7 @@ import { Handoff } from '../../lib/index.ts';
 import { collectMetrics, type CollectOptions, type Metrics } from '../../lib/metrics.ts';
 import { metricsOf } from '../../lib/telemetry/metrics.ts';
 import type { FeedEvent } from '../../lib/events/feed.ts';
+import { Gate } from '../support/gate.ts';
 import { c, dagOf, errorOf, t, thrownBy, twoNodes, useHandoff } from '../support/handoff.ts';
 import { type Family, parse, sample } from './prometheus.ts';
 
@@ -123,10 +124,11 @@ describe('collectMetrics', () => {
 
   it('tells what nodes have, what is claimed, and what is used, when it is scraped', async () => {
     const scrape = collect();
+    const gate = new Gate();
     const held = handoff().execute(
-      dagOf({ id: 'x', code: t.spinFor, extraArgs: [600], cost: { memory: 500 }, node: 'b' }),
+      dagOf({ id: 'x', code: t.waitAtGate, extraArgs: [gate.memory], cost: { memory: 500 }, node: 'b' }),
     );
-    await new Promise((resolve) => handoff().once('function:started', resolve));
+    await gate.arrived(1);
     const during = await scrape();
     expect(sample(during, 'handoff_runs_running')).toBe(1);
     expect(sample(during, 'handoff_nodes_up')).toBe(2);
@@ -137,6 +139,7 @@ describe('collectMetrics', () => {
     expect(sample(during, 'handoff_thread_heap_bytes', { node: 'a', thread: '1' })).toBeGreaterThan(1e5);
     const busy = sample(during, 'handoff_event_loop_utilization_ratio')!;
     expect(busy >= 0 && busy <= 1).toBe(true);
+    gate.release();
     await held;
     expect(sample(await scrape(), 'handoff_node_claimed', { node: 'b', resource: 'memory' })).toBe(0);
   });

@@ -161,7 +161,7 @@ describe('an attempt that fails', () => {
 
   it.each([
     ['takes its thread with it', { code: t.exit, extraArgs: [3] }, 'WORKER_CRASHED'],
-    ['takes too long', { code: t.spin, timeout: 50 }, 'FUNCTION_TIMEOUT'],
+    ['takes too long', { code: t.never, timeout: 1000 }, 'FUNCTION_TIMEOUT'],
   ] as const)('is a span also when it %s', async (_, spec, code) => {
     await errorOf(handoff().execute(dagOf({ id: 'a', maxRetries: 0, ...spec })));
     const { attempts } = split(takeSpans());

@@ -3,12 +3,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { run } from '../../../lib/cli/commands/run.ts';
 import { Handoff } from '../../../lib/index.ts';
 import type { RunSummary } from '../../../lib/report/summary.ts';
 import { checkTrace } from '../../report/trace-format.ts';
-import { cli, fixture, startCli } from '../../support/cli.ts';
+import { cli, type Finished, fixture, startCli } from '../../support/cli.ts';
 import { command } from '../../support/command-server.ts';
 import { dagOf, errorOf, t } from '../../support/handoff.ts';
 
@@ -375,25 +375,25 @@ describe('handoff run', () => {
 });
 
 describe('Ctrl-C', () => {
+  let gate = '';
+  beforeEach(() => void (gate = join(mkdtempSync(join(folder, 'gate-')), 'open')));
+
+  /** Interrupts a run while its first function runs, which then ends. */
+  async function interrupted(signal: NodeJS.Signals, ...flags: string[]): Promise<Finished> {
+    const child = startCli('run', fixture('slow.ts'), gate, ...flags);
+    await child.said('running');
+    child.kill(signal);
+    await child.said('Running functions finish');
+    writeFileSync(gate, '');
+    return child.finished;
+  }
+
   it('still writes the requested files', async () => {
     const [trace, summary, report] = ['trace', 'summary', 'report'].map((name) =>
       join(folder, `interrupted-${name}`),
     ) as [string, string, string];
-    const child = startCli(
-      'run',
-      fixture('slow.ts'),
-      '300',
-      '--no-progress',
-      '--trace',
-      trace,
-      '--summary',
-      summary,
-      '--report',
-      report,
-    );
-    await child.said('running');
-    child.kill('SIGINT');
-    expect((await child.finished).code).toBe(130);
+    const files = ['--trace', trace, '--summary', summary, '--report', report];
+    expect((await interrupted('SIGINT', '--no-progress', ...files)).code).toBe(130);
     expect(checkTrace(readFileSync(trace, 'utf8')).slices.filter(({ cat }) => cat === 'function')).toMatchObject([
       { name: 'slow#1' },
     ]);
@@ -407,10 +407,7 @@ describe('Ctrl-C', () => {
   });
 
   it('lets running functions finish, starts no more, and says so', async () => {
-    const child = startCli('run', fixture('slow.ts'), '300');
-    await child.said('running');
-    child.kill('SIGINT');
-    const { code, stdout, stderr } = await child.finished;
+    const { code, stdout, stderr } = await interrupted('SIGINT');
     expect(code).toBe(130);
     expect(stderr).toContain('Running functions finish');
     expect(stderr).not.toContain('after runs');
@@ -430,9 +427,6 @@ describe('Ctrl-C', () => {
   });
 
   it('as SIGTERM exits with 143', async () => {
-    const child = startCli('run', fixture('slow.ts'), '100');
-    await child.said('running');
-    child.kill('SIGTERM');
-    expect((await child.finished).code).toBe(143);
+    expect((await interrupted('SIGTERM')).code).toBe(143);
   });
 });

@@ -2,18 +2,28 @@
  * What the command was asked to write, and disks that do not take it. A file size limit stands for a full disk: a write
  * that reaches it is short.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { main, Processes } from '../processes.ts';
 
 const processes = new Processes({
   'tasks.ts': `
+    import { existsSync } from 'node:fs';
     export function long(n: number): string[] { return Array.from({ length: n }, (_, i) => String(i)); }
     export function fail(): never { throw new Error('went wrong'); }
-    export async function wait(): Promise<void> {
+    export async function wait(gate: string): Promise<void> {
       process.stderr.write('running\\n');
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      while (!existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 5));
     }
   `,
   'dag.ts': `
@@ -31,7 +41,9 @@ const processes = new Processes({
   'wait.ts': `
     import { Dag, tasks } from LIBRARY;
     const t = tasks<typeof import('./tasks.ts')>(new URL('./tasks.ts', import.meta.url));
-    export default new Dag('wait').add({ id: 'first', code: t.wait }).add({ id: 'second', code: t.wait, args: ['first'] });
+    export default (gate: string) => new Dag('wait')
+      .add({ id: 'first', code: t.wait, extraArgs: [gate] })
+      .add({ id: 'second', code: t.wait, args: ['first'], layout: [{ value: gate }] });
   `,
   'endless.ts': `
     process.stderr.write('loading\\n');
@@ -42,6 +54,21 @@ const processes = new Processes({
 
 const shell = (script: string, ...args: string[]): ReturnType<typeof processes.startCommand>['finished'] =>
   processes.startCommand('bash', ['-c', script, 'bash', process.execPath, main, ...args]).finished;
+
+let gates = 0;
+/** The path of a file that is not there yet. */
+const newGate = (): string => join(processes.folder, `gate-${++gates}`);
+
+/** Interrupts a run while its first function runs, which then ends. */
+async function interrupted(signal: NodeJS.Signals, ...flags: string[]): ReturnType<typeof shell> {
+  const gate = newGate();
+  const child = processes.start(['run', 'wait.ts', '--no-progress', ...flags, '--', gate]);
+  await child.said('running');
+  child.kill(signal);
+  await child.said('Running functions finish');
+  writeFileSync(gate, '');
+  return child.finished;
+}
 
 const refusal = /^stdout: the results cannot be written: E(?:NOSPC|FBIG)\b.*\.$/m;
 
@@ -193,10 +220,7 @@ describe('an output file that cannot be written', () => {
   });
 
   it('does not hide that a run was interrupted', async () => {
-    const child = processes.start(['run', 'wait.ts', '--no-progress', '--trace', '/dev/full']);
-    await child.said('running');
-    child.kill('SIGINT');
-    const { code, stderr } = await child.finished;
+    const { code, stderr } = await interrupted('SIGINT', '--trace', '/dev/full');
     expect(code).toBe(130);
     expect(stderr).toContain('--trace: /dev/full cannot be written');
   });
@@ -250,6 +274,7 @@ describe('an output file', () => {
   it('replaces the file that a link names, with its permissions', async () => {
     const path = (name: string): string => join(processes.folder, name);
     writeFileSync(path('target'), 'old', { mode: 0o640 });
+    rmSync(path('link'), { force: true });
     symlinkSync('target', path('link'));
     expect((await processes.command(['run', 'dag.ts', '--no-progress', '--summary', 'link'])).code).toBe(0);
     expect(JSON.parse(readFileSync(path('target'), 'utf8'))).toMatchObject({ ok: true });
@@ -264,7 +289,7 @@ describe('an output file', () => {
   });
 
   it('is refused at once where there is a folder', async () => {
-    mkdirSync(join(processes.folder, 'folder'));
+    mkdirSync(join(processes.folder, 'folder'), { recursive: true });
     expect(await processes.command(['run', 'dag.ts', '--trace', 'folder'])).toMatchObject({
       code: 2,
       stderr: '--trace: folder cannot be written: it is a directory.\n',
@@ -302,10 +327,7 @@ describe('an output file', () => {
 
 describe('a closed terminal (SIGHUP)', () => {
   it('lets running functions finish, and writes the files', async () => {
-    const child = processes.start(['run', 'wait.ts', '--no-progress', '--trace', 'hung-up.json']);
-    await child.said('running');
-    child.kill('SIGHUP');
-    const { code, stderr } = await child.finished;
+    const { code, stderr } = await interrupted('SIGHUP', '--trace', 'hung-up.json');
     expect(code).toBe(129);
     expect(stderr.match(/running/g)).toHaveLength(1);
     expect(readFileSync(join(processes.folder, 'hung-up.json'), 'utf8')).toContain('"first"');
@@ -318,7 +340,7 @@ describe('a closed terminal (SIGHUP)', () => {
   });
 
   it('ends functions that ignore the first signal', async () => {
-    const child = processes.start(['run', 'wait.ts', '--no-progress', '--summary', 'twice.json']);
+    const child = processes.start(['run', 'wait.ts', '--no-progress', '--summary', 'twice.json', '--', newGate()]);
     await child.said('running');
     child.kill('SIGHUP');
     await child.said('Running functions finish');

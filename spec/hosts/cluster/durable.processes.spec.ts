@@ -23,8 +23,9 @@ it('a large result of another host is recorded when it arrives, and restored fro
     new Dag('far')
       .add({ id: 'x', code: f.notedRamp, extraArgs: [folder.path, 'x', 2 ** 18], node: 'b' })
       .add({ id: 'y', code: f.sums, args: ['x'], node: 'b' });
-  const first = await cluster.handoff.execute(dag(), { runId: 'r' });
-  const again = await cluster.handoff.execute(dag(), { runId: 'r' });
+  const runId = `run of ${folder.path}`;
+  const first = await cluster.handoff.execute(dag(), { runId });
+  const again = await cluster.handoff.execute(dag(), { runId });
   expect(again.results).toEqual(first.results);
   expect(again.allocations).toEqual({ x: 'b', y: 'b' });
   expect(folder.lines, 'it ran once').toHaveLength(1);

@@ -331,7 +331,8 @@ describe('a host that falls silent', () => {
 });
 
 describe('a host whose main thread is busy for longer than heartbeatTimeout', () => {
-  const quick = { heartbeatInterval: 200, heartbeatTimeout: 1000 };
+  // Ample, as the threads that send the heartbeats may be late on a busy machine.
+  const quick = { heartbeatInterval: 200, heartbeatTimeout: 4000 };
 
   it.each(['an orchestrator that cannot be dialled', 'a host of nodes'])('%s, is not given up', async (which) => {
     const far = await startHost({ nodes: [{ name: 'far', capabilities: { cpu: 1 }, threads: 1 }], transport: quick });
@@ -342,7 +343,7 @@ describe('a host whose main thread is busy for longer than heartbeatTimeout', ()
       dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x', 'kept'], maxRetries: 0, idempotent: false }),
     );
     await folder.arrived(1);
-    await (which === 'a host of nodes' ? far : orchestrator).block(3000);
+    await (which === 'a host of nodes' ? far : orchestrator).block(8000);
     folder.open();
     expect((await running).results).toEqual({ x: 'kept' });
     expect(folder.calls('x')).toBe(1);

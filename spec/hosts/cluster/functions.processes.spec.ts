@@ -5,10 +5,13 @@ import { c, dagOf, errorOf, t } from '../../support/handoff.ts';
 import { next, record, startHost, useCluster } from '../../support/hosts.ts';
 import { f, Folder, until } from './folder.ts';
 
+// A busy machine may take long to begin a function, and to deliver a signal.
+const options = { gracePeriod: 1500 };
+const timeout = 3000;
 const cluster = useCluster(
-  { nodes: [{ name: 'a', capabilities: { cpu: 2 }, threads: 2 }] },
-  { nodes: [{ name: 'b', capabilities: { cpu: 2, gpu: 1 }, threads: 2 }] },
-  { nodes: [{ name: 'c', capabilities: { cpu: 2 }, threads: 2 }] },
+  { nodes: [{ name: 'a', capabilities: { cpu: 2 }, threads: 2 }], options },
+  { nodes: [{ name: 'b', capabilities: { cpu: 2, gpu: 1 }, threads: 2 }], options },
+  { nodes: [{ name: 'c', capabilities: { cpu: 2 }, threads: 2 }], options },
 );
 const b = (): number => cluster.hosts[0]!.pid;
 
@@ -126,18 +129,18 @@ describe('a function on another host', () => {
     const folder = new Folder();
     const gentle = await errorOf(
       cluster.handoff.execute(
-        dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], node: 'b', timeout: 60, maxRetries: 0 }),
+        dagOf({ id: 'x', code: f.passDoor, extraArgs: [folder.path, 'x'], node: 'b', timeout, maxRetries: 0 }),
       ),
     );
     expect(gentle).toMatchObject({
       code: 'FUNCTION_FAILED',
       node: 'b',
-      cause: { code: 'FUNCTION_TIMEOUT', timeout: 60 },
+      cause: { code: 'FUNCTION_TIMEOUT', timeout },
     });
     expect(folder.lines.map((line) => line.join(' '))).toContain('! x FUNCTION_TIMEOUT');
     const deaf = await errorOf(
       cluster.handoff.execute(
-        dagOf({ id: 'x', code: f.hang, extraArgs: [folder.path, 'deaf'], node: 'b', timeout: 60, maxRetries: 1 }),
+        dagOf({ id: 'x', code: f.hang, extraArgs: [folder.path, 'deaf'], node: 'b', timeout, maxRetries: 1 }),
       ),
     );
     expect(deaf).toMatchObject({ code: 'FUNCTION_FAILED', attempts: 2, cause: { code: 'FUNCTION_TIMEOUT' } });

@@ -138,7 +138,7 @@ describe('a host that is killed in the middle of a map', () => {
     const far = record(handoff, 'function:finished');
     const down = next(handoff, 'node:down');
     const running = handoff.execute(made, { collect: ['all', 'first'] });
-    await until(() => far.filter(({ node: at }) => at === 'b').length >= 40);
+    await until(() => far.filter(({ node: at }) => at === 'b').length >= 5);
     await b.kill();
     await down;
     const { results } = await running;

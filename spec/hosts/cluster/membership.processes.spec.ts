@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Handoff } from '../../../lib/index.ts';
 import { errorOf, dagOf, t } from '../../support/handoff.ts';
-import { type HostProcess, next, record, startHere, startHost } from '../../support/hosts.ts';
+import { type HostProcess, next, patient, record, startHere, startHost } from '../../support/hosts.ts';
+import { leftSince } from '../../support/resources.ts';
 import { f, Folder, until } from './folder.ts';
 
 const node = (name: string, cpu = 1): { name: string; capabilities: { cpu: number } } => ({
@@ -48,6 +49,7 @@ describe('joining', () => {
             nodes: [node(name)],
             transport: {
               type: 'tcp',
+              ...patient,
               host: `unix:${folder}/${name}.sock`,
               ...(hosts.length > 0 && { join: [hosts[0]!.address!] }),
             },
@@ -195,7 +197,7 @@ describe('an orchestrator without nodes', () => {
   it('runs nothing with executeLocal', async () => {
     const host = await startHost({ nodes: [node('far')] });
     const handoff = await startHere({ join: [host.address] });
-    expect((await errorOf(handoff.executeLocal(dagOf({ id: 'x', code: t.one }), { timeout: 1000 }))).code).toBe(
+    expect((await errorOf(handoff.executeLocal(dagOf({ id: 'x', code: t.one }), { timeout: 60_000 }))).code).toBe(
       'NODE_DOWN',
     );
   });
@@ -311,7 +313,7 @@ describe('leaving', () => {
       ),
     );
     await handoff.stop();
-    expect(process.getActiveResourcesInfo().filter((kind) => !before.includes(kind))).toEqual([]);
+    expect(await leftSince(before)).toEqual([]);
     await host.stop();
     expect(await host.exited).toBe(null);
   });

@@ -78,8 +78,11 @@ describe('a function of one orchestrator', () => {
     const one = await startHere({ join: [host.address] });
     const two = await startHere({ join: [host.address] });
     const folder = new Folder();
+    await one.execute(dagOf({ id: 'pid', code: f.pid })); // the timeout below covers no import
     const stuck = errorOf(
-      one.execute(dagOf({ id: 'stuck', code: f.hang, extraArgs: [folder.path, 'stuck'], timeout: 200, maxRetries: 0 })),
+      one.execute(
+        dagOf({ id: 'stuck', code: f.hang, extraArgs: [folder.path, 'stuck'], timeout: 4000, maxRetries: 0 }),
+      ),
     );
     await folder.arrived(1);
     const others = two.execute(

@@ -52,6 +52,7 @@ describe('resources()', () => {
         { name: 'b', capabilities: {} },
       ],
     });
+    await handoff.execute(dagOf({ id: 'up', code: t.one, node: 'b' })); // a thread that starts is not idle
     const gate = new Gate();
     const run = handoff.execute(dagOf({ id: 'x', code: m.spinAtGate, extraArgs: [gate.memory], node: 'a' }));
     await gate.arrived(1);
