@@ -99,10 +99,23 @@ export class Handoff extends StoreAccess {
     startTuned = async (options, tuning) => {
       const resolved = resolveOptions(options);
       const handoff = new Handoff(resolved, tuning, resolved.transport && (await import('./other-hosts.ts')));
-      await handoff.#alive.during(() => handoff.#start());
-      await handoff.#alive.during(() => handoff.#openStores());
+      await handoff.#alive.during(() => handoff.#begin());
       return handoff;
     };
+  }
+
+  /** Starts the nodes. Threads take long to start, so the journal is opened meanwhile. */
+  async #begin(): Promise<void> {
+    const needsHosts = this.#parts.hosts?.natsConnection !== undefined;
+    const opening = needsHosts ? undefined : this.#openJournal();
+    opening?.catch(() => {}); // thrown by `#openStores`, once the nodes are there
+    try {
+      await this.#start();
+    } catch (error) {
+      await closeOpened(opening);
+      throw error;
+    }
+    await this.#openStores(opening ?? this.#openJournal());
   }
 
   async #start(): Promise<void> {
@@ -116,12 +129,20 @@ export class Handoff extends StoreAccess {
     }
   }
 
-  /** Opens the journal and the cache, as far as they are asked for. */
-  async #openStores(): Promise<void> {
+  /** Undefined when no journal is asked for. */
+  async #openJournal(): Promise<Journal | undefined> {
+    const { journal } = this.#options;
+    if (journal === undefined) return undefined;
+    void import('./durable/durable-runs.ts'); // needed soon
+    return journal.open(this.#parts.hosts?.natsConnection);
+  }
+
+  /** Uses the journal and the cache, as far as they are asked for. */
+  async #openStores(opening: Promise<Journal | undefined>): Promise<void> {
     const { journal: given, cacheDir } = this.#options;
     if (given === undefined && cacheDir === undefined) return;
     try {
-      const journal = await given?.open(this.#parts.hosts?.natsConnection);
+      const journal = await opening;
       const { runner } = this.#parts;
       runner.openCache = this.#cacheOpener(journal, given?.maxResultBytes);
       if (cacheDir !== undefined) await runner.openCache!();
@@ -129,6 +150,7 @@ export class Handoff extends StoreAccess {
       if (journal !== undefined) await this.#orchestrate(journal, given!);
     } catch (error) {
       await this.stop({ drain: false });
+      if (this.#parts.runner.durableRuns === undefined) await closeOpened(opening);
       throw error;
     }
   }
@@ -606,4 +628,10 @@ function stopped(ids?: RunIds): HandoffError {
 function noSuchNode(name: string, names: readonly string[]): HandoffError {
   const known = names.length === 0 ? 'There is none.' : `Nodes: ${names.join(', ')}.`;
   return new HandoffError('NOT_FOUND', `There is no node ${JSON.stringify(name)}. ${known}`, { node: name });
+}
+
+/** Closes a journal that may be opening, and that nothing uses. */
+async function closeOpened(opening: Promise<Journal | undefined> | undefined): Promise<void> {
+  const journal = await opening?.catch(() => undefined);
+  await journal?.close().catch(() => {}); // the caller receives the error that came first
 }

@@ -26,7 +26,7 @@ import {
   type RunSummaryRow,
 } from '../../journal/journal.ts';
 import { doubtOfLost } from '../../journal/doubt.ts';
-import type { RecordedOptions, Submitted } from '../../journal/record.ts';
+import type { RecordedOptions, RunRecord, Submitted } from '../../journal/record.ts';
 import { replay, type RunHistory } from '../../journal/replay.ts';
 import { compositeOf } from '../../engine/graph-answers.ts';
 import { otherLost, Source } from '../../engine/results/other-results.ts';
@@ -85,6 +85,12 @@ interface Log {
   readonly position: number;
 }
 
+/** What a run begins with, and the chunk that it is recorded as. */
+interface Submission {
+  readonly submitted: Submitted;
+  readonly chunk: Uint8Array;
+}
+
 /** Where a recorded result is. */
 interface Located {
   /** Without any result. */
@@ -137,7 +143,7 @@ export class DurableRuns {
   /** Records a DAG, which then runs here or in another process. */
   async submit(ids: RunIds, dag: Dag, options: ExecuteOptions): Promise<RunHandle> {
     const submitted = { type: 'submitted', dag: recordedDag(dag), options: recordable(options) } as const;
-    if (!(await this.#record(submitted, ids, compile(dag))))
+    if (!(await this.#record(encodeSubmission(submitted), ids, compile(dag))))
       refuseOtherDag((await this.#history(ids.runId)).submitted.dag, submitted.dag, ids.runId);
     if (this.#parts.orchestrate) this.#takeUp();
     return this.#handle(ids);
@@ -265,10 +271,13 @@ export class DurableRuns {
   async #executeOrWait(json: DagJson, asked: Asked): Promise<ExecuteResult> {
     const { ids, plan, options } = asked;
     const submitted = { type: 'submitted', dag: json, options: recordable(options) } as const;
-    const isNew = await this.#record(submitted, ids, plan);
-    let log: Log | undefined = isNew ? { history: replay([submitted]), position: 1 } : await this.#log(ids.runId);
+    const chunk = encodeSubmission(submitted);
+    const isNew = await this.#record(chunk, ids, plan);
+    let log: Log | undefined = isNew
+      ? { history: replay([submitted]), position: 1 }
+      : await this.#log(ids.runId, { submitted, chunk });
     if (log === undefined) throw notInJournal(ids.runId); // it was deleted in the meantime
-    if (!isNew) refuseOtherDag(log.history.submitted.dag, json, ids.runId);
+    if (log.history.submitted !== submitted) refuseOtherDag(log.history.submitted.dag, json, ids.runId);
     for (;;) {
       const change = this.#nextChange();
       const result = await this.#own(asked, log);
@@ -310,20 +319,25 @@ export class DurableRuns {
    * Records a run, unless there is one of this id. The results of other runs that it takes must be recorded, too, so that
    * every process finds them.
    *
-   * @throws `NOT_SERIALIZABLE` when an argument cannot be recorded; `RESULT_LOST`, `NOT_FOUND`, `INVALID_OPTION` for the
-   *   result of another run
+   * @throws `RESULT_LOST`, `NOT_FOUND`, `INVALID_OPTION` for the result of another run
    */
-  async #record(submitted: Submitted, { runId, dagId }: RunIds, plan: CompiledDag): Promise<boolean> {
+  async #record(chunk: Uint8Array, { runId, dagId }: RunIds, plan: CompiledDag): Promise<boolean> {
     if (plan.others.length > 0 && (await this.#parts.journal.find(runId)) === undefined)
       for (const other of plan.others) if ((await this.#locate(other)) === undefined) throw notRecorded(other);
-    return this.#parts.journal.submit({ runId, dagId, functions: plan.size }, encodeSubmission(submitted));
+    return this.#parts.journal.submit({ runId, dagId, functions: plan.size }, chunk);
   }
 
-  /** Undefined when there is no such run. */
-  async #log(runId: string): Promise<Log | undefined> {
+  /**
+   * Undefined when there is no such run.
+   *
+   * @param expected the submission that the log may begin with. Then it is not decoded, which takes long for a large DAG
+   */
+  async #log(runId: string, expected?: Submission): Promise<Log | undefined> {
     const chunks = await this.#parts.journal.read(runId);
     if (chunks.length === 0) return undefined;
-    return { history: historyOf(runId, chunks), position: chunks.length };
+    const isExpected = expected !== undefined && Buffer.compare(chunks[0]!, expected.chunk) === 0;
+    const history = isExpected ? historyOf(runId, chunks, [expected.submitted]) : historyOf(runId, chunks);
+    return { history, position: chunks.length };
   }
 
   async #history(runId: string): Promise<RunHistory> {
@@ -519,8 +533,11 @@ export class DurableRuns {
 }
 
 /** @throws `JOURNAL_FAILED` when a record is damaged */
-function historyOf(runId: string, chunks: readonly Uint8Array[]): RunHistory {
-  return replay(chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${JSON.stringify(runId)}, position ${at}`)));
+/** @param first the records of the first chunk, if they are known */
+function historyOf(runId: string, chunks: readonly Uint8Array[], first?: readonly RunRecord[]): RunHistory {
+  const recordsOf = (chunk: Uint8Array, at: number): readonly RunRecord[] =>
+    at === 0 && first !== undefined ? first : decodeChunk(chunk, `run ${JSON.stringify(runId)}, position ${at}`);
+  return replay(chunks.flatMap(recordsOf));
 }
 
 /** Results for the functions of a recorded run that has ended. Those that consist of others are there once these are. */
@@ -551,6 +568,7 @@ function hasModules({ codes, predicates }: CompiledDag): boolean {
   });
 }
 
+/** @throws `NOT_SERIALIZABLE` when an argument cannot be recorded */
 function encodeSubmission(submitted: Submitted): Uint8Array {
   try {
     return encodeChunk([submitted]);
