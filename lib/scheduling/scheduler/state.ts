@@ -247,6 +247,8 @@ export interface Reservation {
   readonly from: ReadyClass;
   readonly node: Node;
   readonly cost: Cost;
+  /** The time in ms when the class got a reservation, of this node or of an earlier one. */
+  readonly since: number;
   /** The time in ms when the node should be free. After that, others are considered. */
   readonly due: number;
   /** The number of batches that passed although they may delay it. */

@@ -16,7 +16,8 @@
  *
  * There is one reservation at a time. Among functions of a run it belongs to the first in rank, among runs to the one
  * that has waited longest. While durations are unknown, a few functions may pass. So may a few of the same run, if its
- * functions have no priorities.
+ * functions have no priorities. What has passed and takes longer than expected lets no others pass: otherwise functions
+ * whose durations are underestimated would pass forever.
  */
 import { add, remaining, shortage } from '../../resources/amounts.ts';
 import type { Cost } from '../../../dag/types.ts';
@@ -123,7 +124,7 @@ export function passage(
   const { reservation } = state;
   if (reservation === null || reservation.node !== node) return 'free';
   if (run === reservation.run && from.heap.top <= reservation.from.heap.top) return 'free';
-  const { at, extra, isGuess } = shadowOf(state, node, reservation.cost, now);
+  const { at, extra, isGuess } = shadowOf(state, node, reservation.cost, now, reservation.since);
   if (shortage(cost, extra) === undefined) return 'free';
   const ms = knownMs(state, run, i);
   const end = ms === undefined ? undefined : now + ms / node.speed;
@@ -166,16 +167,16 @@ function choose(state: State, run: Run, from: ReadyClass, cost: Cost, now: numbe
   let soonest = Infinity;
   for (const node of state.nodes) {
     if (!couldRun(run, from, cost, node)) continue;
-    const { at } = shadowOf(state, node, cost, now);
+    const { at } = shadowOf(state, node, cost, now, before?.from === from ? before.since : now);
     if (at < soonest || (at === soonest && node === before?.node && before.from === from)) {
       best = node;
       soonest = at;
     }
   }
   if (best === undefined) return;
-  const passed = before?.from === from ? before.passed : 0;
+  const { passed, since } = before?.from === from ? before : { passed: 0, since: now };
   const due = Math.max(soonest, now + settleMs);
-  state.reservation = { run, from, node: best, cost, due, passed };
+  state.reservation = { run, from, node: best, cost, since, due, passed };
   if (before?.from !== from || before.node !== best) takeBackQueued(run, best, out);
 }
 
@@ -193,13 +194,17 @@ function takeBackQueued(run: Run, node: Node, out: Command[]): void {
   }
 }
 
-/** When a node should have `cost` free, as batches end in the expected order. */
-function shadowOf(state: State, node: Node, cost: Cost, now: number): Shadow {
+/**
+ * When a node should have `cost` free, as batches end in the expected order.
+ *
+ * @param since the time in ms of the reservation: what began later has passed it
+ */
+function shadowOf(state: State, node: Node, cost: Cost, now: number, since: number): Shadow {
   const holders: { readonly at: number; readonly isGuess: boolean; readonly claim: Cost }[] = [];
   for (const { batches } of node.threads.flatMap(withSeats)) {
     const [first] = batches;
     if (first?.claim === undefined) continue;
-    let { left, isGuess } = timeLeft(state, first, now);
+    let { left, isGuess } = timeLeft(state, first, now, since);
     // The batch behind it takes over the claim.
     for (const { holds, expectedMs } of batches) if (!holds) left += expectedMs;
     holders.push({ at: now + left, isGuess, claim: first.claim });
@@ -219,17 +224,22 @@ function shadowOf(state: State, node: Node, cost: Cost, now: number): Shadow {
 
 /**
  * The expected ms until a batch ends. What is unknown, or takes twice as long as expected, is expected to take as long
- * again as it has.
+ * again as it has, unless it began after `since`.
  */
-function timeLeft(state: State, batch: Batch, now: number): { readonly left: number; readonly isGuess: boolean } {
-  const { run, functions, done, size, begunAt, since } = batch;
+function timeLeft(
+  state: State,
+  batch: Batch,
+  now: number,
+  since: number,
+): { readonly left: number; readonly isGuess: boolean } {
+  const { run, functions, done, size, begunAt } = batch;
   const isSingle = size - done === 1;
-  const elapsed = now - (isSingle ? since : begunAt);
+  const elapsed = now - (isSingle ? batch.since : begunAt);
   const known = isSingle ? knownMs(state, run, functions[done]!) : undefined;
   const expected = known === undefined ? batch.expectedMs : known / batch.thread.node.speed;
   if (elapsed < expected) return { left: expected - elapsed, isGuess: false };
   if (elapsed < 2 * expected + lateMs) return { left: 0, isGuess: expected === 0 };
-  return { left: elapsed, isGuess: true };
+  return begunAt > since ? { left: 0, isGuess: false } : { left: elapsed, isGuess: true };
 }
 
 /** The duration of a function in ms on a node of speed 1: of its own, or learned from its code. */

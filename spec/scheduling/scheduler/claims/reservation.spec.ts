@@ -218,6 +218,18 @@ describe('a reservation', () => {
     expect(machine.running).toEqual(['longer0']);
   });
 
+  it.each([1, 10, 50])('is not passed forever by functions that take 100 ms instead of the expected %i', (duration) => {
+    const machine = new Machine();
+    machine.submit('s', small(40, duration));
+    machine.submit('large', [{ cost: { mem: 4 }, duration: 10 }]);
+    let starts = 0;
+    for (; !machine.running.includes('large0'); starts++) {
+      machine.now += 25;
+      machine.end(machine.running[0]!);
+    }
+    expect(starts).toBeLessThanOrEqual(12);
+  });
+
   it('lets functions pass that leave enough for it, however long they take', () => {
     const machine = new Machine(undefined, [{ ...node, capabilities: { mem: 4, gpu: 1 }, threads: 6 }]);
     machine.submit('long', [{ cost: { mem: 3 }, duration: 100 }]);
