@@ -111,7 +111,7 @@ const planted: [string, string, string, string, number?][] = [
     'scheduling/scheduler/failure/lineage.ts',
     '  if (!isThere && run.status[i] === Status.done) stack.push(i);',
     '',
-    541,
+    11,
   ],
   [
     'a lost result that is made again although nobody needs it',
@@ -130,12 +130,14 @@ const planted: [string, string, string, string, number?][] = [
     'scheduling/scheduler/speculation/race.ts',
     '  if (isLost) return false;',
     '',
+    22,
   ],
   [
     'an attempt that is counted although a copy goes on',
     'scheduling/scheduler/speculation/race.ts',
     '      own(run, i, rival);\n      return false;',
     '      own(run, i, rival);\n      return true;',
+    22,
   ],
   [
     'a claim that is given back twice, by what has lost',
@@ -144,12 +146,13 @@ const planted: [string, string, string, string, number?][] = [
     '  if (hasLost(batch)) { run.copies.losing--; letGo(state, run, thread.node, batch.claim); }',
     989,
   ],
-  ['what has lost going on', 'scheduling/scheduler/speculation/race.ts', '  cancel(state, batch, out);\n', ''],
+  ['what has lost going on', 'scheduling/scheduler/speculation/race.ts', '  cancel(state, batch, out);\n', '', 39],
   [
     'a result that is said to be where it was not made',
     'scheduling/scheduler/speculation/race.ts',
     '    own(run, i, batch);\n',
     '',
+    54,
   ],
   [
     'a map that is done before its last element',
@@ -168,6 +171,7 @@ const planted: [string, string, string, string, number?][] = [
     'scheduling/scheduler/settle.ts',
     '    const next = taker.base + i - span.base;',
     '    const next = taker.base + Math.max(0, i - span.base - 1);',
+    39,
   ],
   [
     'a map that is not opened again when one of its elements is lost',
@@ -181,7 +185,7 @@ const planted: [string, string, string, string, number?][] = [
     'scheduling/scheduler/failure/failure.ts',
     '      const elements = needsAll ? giveUpElements(state, run, span, out) : [];',
     '      const elements: number[] = [];',
-    393,
+    322,
   ],
   [
     'a function of a graph that is counted twice',
@@ -194,24 +198,28 @@ const planted: [string, string, string, string, number?][] = [
     'scheduling/scheduler/failure/lineage.ts',
     '  if (run.status[expansion.owner] === Status.done && !expansion.isSettled) reopen(run, expansion.owner, again);',
     '',
+    25,
   ],
   [
     'a result handed over by a gang that nobody waits for',
     'scheduling/scheduler/dispatch/gang.ts',
     '      imports.set(dep, sources.length);',
     '',
+    42,
   ],
   [
     'a record that is lost while another is being written',
     'journal/pending-records.ts',
     '    this.#records.push(record);',
     "    if (record.type !== 'finished' || this.isEmpty) this.#records.push(record);",
+    19,
   ],
   [
     'a record that is written twice',
     'journal/pending-records.ts',
     '    this.#records = [];\n    this.#open',
     '    this.#records = records.length > 1 ? records.slice(-1) : [];\n    this.#open',
+    17,
   ],
   [
     'a stale owner that still writes',
@@ -245,6 +253,7 @@ const planted: [string, string, string, string, number?][] = [
     'scheduling/simulation/sim-recorder.ts',
     "    this.#add({ type: 'expanded', function: index, base, count });",
     "    this.#parts.eventQueue.in(5, () => this.#add({ type: 'expanded', function: index, base, count }));",
+    13,
   ],
   [
     'functions of a discarded graph that are restored all the same',
