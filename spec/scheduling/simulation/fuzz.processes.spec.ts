@@ -266,14 +266,14 @@ const planted: [string, string, string, string, number?][] = [
     'journal/replay.ts',
     '          finished.set(i, { node: record.node, value, isCached: record.isCached === true });',
     '          if (!finished.has(i - 1)) finished.set(i, { node: record.node, value, isCached: false });',
-    28,
+    120,
   ],
   [
     'a result that is needed, and is not read when a run is resumed',
     'journal/restore.ts',
     '    else if (kept === null || kept[i] === 1) wanted.push(i);',
     '    else if (kept?.[i] === 1) wanted.push(i);',
-    67,
+    85,
   ],
   [
     'an input of a resumed run that is counted as missing',
