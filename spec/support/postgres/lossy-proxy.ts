@@ -5,6 +5,7 @@ import { createServer, connect, type Server, type Socket } from 'node:net';
 export class LossyProxy {
   readonly #target: number;
   readonly #sockets = new Set<Socket>();
+  readonly #servers = new Set<Socket>();
   #server: Server;
   #port = 0;
   #losing: ((sent: Buffer) => boolean) | undefined;
@@ -24,6 +25,11 @@ export class LossyProxy {
 
   get port(): number {
     return this.#port;
+  }
+
+  /** The ports of its connections to the server, by which that tells them from those of others. */
+  get ports(): number[] {
+    return [...this.#servers].map(({ localPort }) => localPort!);
   }
 
   /** The server does its work on the next statement that contains a text, and the connection is lost before the answer. */
@@ -55,6 +61,8 @@ export class LossyProxy {
   #make(): Server {
     return createServer((client) => {
       const server = connect(this.#target, '127.0.0.1');
+      this.#servers.add(server);
+      server.on('close', () => this.#servers.delete(server));
       let isLost = false;
       let isHeld = false;
       for (const socket of [client, server]) {

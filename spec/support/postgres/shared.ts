@@ -1,5 +1,6 @@
 /** The server that the spec files of a run share. Each journal has a schema of its own. */
 import { randomBytes } from 'node:crypto';
+import { Client } from 'pg';
 import { describeWith } from '../requires.ts';
 import { urlOf } from '../shared-server.ts';
 import { PostgresServer, programs } from './server.ts';
@@ -18,6 +19,18 @@ export function sharedPostgres(): Promise<string> {
     server.unref();
     return server.url;
   });
+}
+
+/** The URL of a database that no other spec uses. */
+export async function newDatabase(): Promise<string> {
+  const url = new URL(await sharedPostgres());
+  const name = newSchema();
+  const client = new Client(url.href);
+  await client.connect();
+  await client.query(`CREATE DATABASE "${name}"`);
+  await client.end();
+  url.pathname = `/${name}`;
+  return url.href;
 }
 
 /** A name that no other journal has. */
