@@ -18,7 +18,8 @@ export abstract class StoreAccess extends HandoffEmitter {
    * @param run the id of a run, or of a DAG. Values under the id of a DAG are dropped when a run of that DAG starts
    * @param id the id of the value
    * @param value is copied
-   * @throws `STOPPED` when this Handoff has been stopped
+   * @throws `NOT_SERIALIZABLE` when the value, or a part of it, cannot be copied; `STOPPED` when this Handoff has been
+   *   stopped
    */
   async storeValue(run: string, id: string, value: unknown): Promise<void> {
     this.values(true).store(run, id, value);
@@ -52,7 +53,8 @@ export abstract class StoreAccess extends HandoffEmitter {
    *
    * @param options `originNode`: the node that holds the value. Default: the first node of this host. For a node of
    *   another host only the location is registered
-   * @throws `STOPPED` when this Handoff has been stopped
+   * @throws `NOT_SERIALIZABLE` when the value, or a part of it, cannot be copied; `STOPPED` when this Handoff has been
+   *   stopped
    */
   async storeResult(
     run: string,

@@ -3,6 +3,8 @@
  * of a DAG, meaning its newest run.
  */
 import { HandoffError } from '../../core/errors.ts';
+import { findObstacle } from '../../core/serializable.ts';
+import { show } from '../../core/show.ts';
 import type { LocationRegistry } from '../../workers/store/location-registry.ts';
 import type { ResultStore } from '../../workers/store/result-store.ts';
 import type { RemoteHost } from '../../hosts/cluster/remote-host.ts';
@@ -56,8 +58,13 @@ export class Values {
     return this.#fetch(name, id, host);
   }
 
-  /** Puts a value into this host's store. */
+  /**
+   * Puts a value into this host's store.
+   *
+   * @throws `NOT_SERIALIZABLE` when no copy can stand for the value
+   */
   store(name: string, id: string, value: unknown): void {
+    refuseUncopied(name, id, value);
     this.#parts.store.put(name, id, value);
   }
 
@@ -70,6 +77,7 @@ export class Values {
   }
 
   put(name: string, id: string, value: unknown, originNode: string | undefined): void {
+    refuseUncopied(name, id, value);
     const { store, registry, nodes } = this.#parts;
     const { names } = nodes;
     const node = originNode ?? names[0];
@@ -147,4 +155,12 @@ export class Values {
   async #fetch(name: string, id: string, { peer }: RemoteHost): Promise<unknown> {
     return unpack(await peer.request('getValue', name, id), this.#parts.hosts!.cluster);
   }
+}
+
+function refuseUncopied(name: string, id: string, value: unknown): void {
+  const obstacle = findObstacle(value);
+  if (obstacle === undefined) return;
+  const path = `value${obstacle.path}`;
+  const text = `The value ${show(id)} of ${show(name)} cannot be stored: ${path} is ${obstacle.what}. Store plain data.`;
+  throw new HandoffError('NOT_SERIALIZABLE', text, { path });
 }

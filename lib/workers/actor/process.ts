@@ -4,6 +4,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { type ErrorWire, fromErrorWire, toErrorWire } from '../../core/error-wire.ts';
 import { HandoffError, isHandoffError } from '../../core/errors.ts';
 import { moduleUrl } from '../../core/package-files.ts';
+import { findObstacle } from '../../core/serializable.ts';
 import { type LongTimeout, setLongTimeout } from '../../core/long-timeout.ts';
 import type { Exit } from '../supervision/child.ts';
 import { toValueWire } from '../store/value-wire.ts';
@@ -88,15 +89,15 @@ export class ActorProcess {
     givenUp: AbortSignal,
   ): Promise<ActorProcess> {
     let made: ActorProcess;
+    for (const [i, arg] of args.entries()) {
+      const obstacle = findObstacle(arg);
+      if (obstacle !== undefined) throw cannotBeSent(start.export, `args[${i}]${obstacle.path} is ${obstacle.what}`);
+    }
     try {
       made = new ActorProcess({ ...start, args: args.map(toValueWire) }, limits);
     } catch (cause) {
       if (!(cause instanceof DOMException) && !isHandoffError(cause, 'NOT_SERIALIZABLE')) throw cause;
-      throw new HandoffError(
-        'NOT_SERIALIZABLE',
-        `An argument for the constructor of ${start.export} cannot be sent to its thread: ${cause.message}. Pass plain data.`,
-        { cause },
-      );
+      throw cannotBeSent(start.export, cause.message.replace(/\.$/, ''), cause);
     }
     const kill = (): void => made.kill();
     if (givenUp.aborted) kill();
@@ -208,4 +209,12 @@ export class ActorProcess {
       );
     return crashed('exit', `called process.exit(${exitCode})`, { exitCode });
   }
+}
+
+function cannotBeSent(name: string, why: string, cause?: unknown): HandoffError {
+  return new HandoffError(
+    'NOT_SERIALIZABLE',
+    `An argument for the constructor of ${name} cannot be sent to its thread: ${why}. Pass plain data.`,
+    { ...(cause !== undefined && { cause }) },
+  );
 }

@@ -107,8 +107,8 @@ function methods(call: (method: string, args: readonly unknown[]) => unknown): o
     {},
     {
       get(_, name) {
-        // `then` stays undefined: an actor awaited by mistake must not look like a promise.
-        if (typeof name === 'symbol' || name === 'then') return undefined;
+        // An actor that is awaited or turned into JSON by mistake gets no message.
+        if (typeof name === 'symbol' || name === 'then' || name === 'toJSON') return undefined;
         let method = made.get(name);
         if (method === undefined) made.set(name, (method = (...args: unknown[]) => call(name, args)));
         return method;

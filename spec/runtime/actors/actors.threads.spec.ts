@@ -195,8 +195,17 @@ describe('spawning', () => {
     });
   });
 
+  it('gets no message from a reference that is awaited or turned into JSON', async () => {
+    const actor = await handoff().spawn(a.Counter);
+    expect(JSON.stringify([await actor.ask, actor.tell])).toBe('[{},{}]');
+    await actor.stop();
+  });
+
   it('refuses arguments that cannot be sent, and functions for classes', async () => {
     expect((await errorOf(handoff().spawn(a.Counter, { args: [(() => 1) as never] }))).code).toBe('NOT_SERIALIZABLE');
+    expect((await errorOf(handoff().spawn(a.Counter, { args: [handoff() as never] }))).message).toContain(
+      'args[0] is a Handoff, which belongs to its thread',
+    );
     expect((await errorOf(handoff().spawn((() => 1) as never))).code).toBe('INVALID_FUNCTION');
     expect((await errorOf(handoff().spawn(t.one as never))).code).toBe('FUNCTION_NOT_FOUND');
   });

@@ -15,6 +15,27 @@ describe('values of a DAG', () => {
     expect(await handoff().getValue('one', 'x', { fromNode: 'a' })).toBe(1);
   });
 
+  it.each<[string, unknown, string]>([
+    ['a generator', { rows: (function* () {})() }, 'value.rows is an object of type Generator'],
+    ['a promise', Promise.resolve(1), 'value is a promise'],
+    [
+      'a getter that throws',
+      {
+        get rows() {
+          throw new Error('closed');
+        },
+      },
+      'value is an object that throws when it is read (closed)',
+    ],
+  ])('are refused when no copy can be made of them: %s', async (_, value, text) => {
+    for (const stored of [handoff().storeValue('odd', 'x', value), handoff().storeResult('odd', 'x', value)]) {
+      const error = await errorOf(stored);
+      expect(error.code).toBe('NOT_SERIALIZABLE');
+      expect(error.message).toContain(text);
+    }
+    expect((await errorOf(handoff().getLocalValue('odd', 'x'))).code).toBe('NOT_FOUND');
+  });
+
   it('that are not there are NOT_FOUND', async () => {
     for (const ask of [
       handoff().getLocalValue('one', 'nope'),
