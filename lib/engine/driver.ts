@@ -22,6 +22,8 @@ import type { ResultMemory } from '../workers/store/result-memory.ts';
 import { ActiveRun, findRun, type RunRequest } from './active-run.ts';
 import { sendAhead } from './results/prefetch.ts';
 import { IdleWaiters } from './idle-waiters.ts';
+import { timestamp } from '../events/events.ts';
+import { timesOf } from './batches/attempt-times.ts';
 import { heldElsewhere, takeIn } from './batches/report-decoder.ts';
 import { explain, type Explanation, runningFunction } from './explain.ts';
 import { toRunError } from './run-errors.ts';
@@ -759,5 +761,7 @@ function keep(
   if (recorder === undefined && cache === undefined) return;
   const functions = resultsIn(batch, report, exceptions);
   recorder?.finished(functions, batch.thread.node.name, results, unreportedImports(batch));
+  const times = recorder && timesOf(batch, report, exceptions, timestamp());
+  if (times !== undefined) recorder!.timed(times);
   cache?.ended(functions);
 }

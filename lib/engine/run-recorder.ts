@@ -6,7 +6,7 @@
 import { hash } from 'node:crypto';
 import { encodeChunk } from '../journal/codec.ts';
 import type { Change, Claim, Journal } from '../journal/journal.ts';
-import { PendingRecords } from '../journal/pending-records.ts';
+import { PendingRecords, type TimedAttempts } from '../journal/pending-records.ts';
 import type { Ended, Expanded, Finished, RunRecord, StoredValue } from '../journal/record.ts';
 import { extended } from '../scheduling/scheduler/columns.ts';
 import { holdersOf, inputsOf } from '../scheduling/scheduler/growth/growth.ts';
@@ -119,6 +119,13 @@ export class RunRecorder {
     if (functions.length === 0) return;
     this.#count(functions);
     this.#add(functions, node, results, false, missing);
+  }
+
+  /** Attempts have ended. When they ran is recorded for those who look at the run later. */
+  timed(attempts: TimedAttempts): void {
+    if (this.#failure !== undefined) return;
+    this.#pending.timed(attempts);
+    this.#schedule();
   }
 
   /** The run has grown. */

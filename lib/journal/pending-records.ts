@@ -5,13 +5,22 @@
  * A function is recorded after the functions whose results it took. Threads may hand results to each other, so a function
  * may be reported before such an input; it is held back until then.
  */
-import type { Finished, RunRecord } from './record.ts';
+import type { Finished, RunRecord, Timed } from './record.ts';
 
 /** The maximum number of functions in one record. */
 const maxFunctions = 4096;
 
 /** Functions that have ended, while others of their node may still join them. */
 type Open = Finished & { readonly functions: number[]; readonly values: unknown[] };
+
+/** Attempts that ended on one thread, one after the other. */
+export interface TimedAttempts extends Pick<Timed, 'node' | 'thread' | 'functions' | 'begun' | 'failed'> {
+  /** `count, duration, …`, in µs: the next `count` functions together. */
+  readonly durations: readonly number[];
+}
+
+/** The times of attempts, which others of their thread may still join. */
+type OpenTimes = Timed & { readonly functions: number[]; readonly groups: number[]; readonly failed: number[] };
 
 /** A function that has ended, and is not recorded yet. */
 interface Held {
@@ -30,6 +39,8 @@ export class PendingRecords {
   /** The last record, if more functions may join it. */
   #open: Open | undefined;
   readonly #held = new Map<number, Held>();
+  /** The times of attempts, by thread. */
+  readonly #times = new Map<string, OpenTimes>();
 
   /** @param inputsOf the functions whose results a function takes */
   constructor(inputsOf: (i: number) => Iterable<number>) {
@@ -37,7 +48,7 @@ export class PendingRecords {
   }
 
   get isEmpty(): boolean {
-    return this.#records.length === 0;
+    return this.#records.length === 0 && this.#times.size === 0;
   }
 
   add(record: RunRecord): void {
@@ -69,11 +80,30 @@ export class PendingRecords {
     }
   }
 
+  /** It is known when attempts ran. */
+  timed({ node, thread, functions, begun, durations, failed }: TimedAttempts): void {
+    const key = `${thread}:${node}`;
+    let open = this.#times.get(key);
+    if (open === undefined) {
+      open = { type: 'timed', node, thread, functions: [], begun, groups: [], failed: [] };
+      this.#times.set(key, open);
+    }
+    let start = Math.round((begun - open.begun) * 1000);
+    for (let k = 0; k < durations.length; k += 2) {
+      open.groups.push(start, durations[k]!, durations[k + 1]!);
+      start += durations[k + 1]!;
+    }
+    for (const at of failed) open.failed.push(open.functions.length + at);
+    for (const i of functions) open.functions.push(i);
+  }
+
   /** The records so far, in order. They no longer wait. */
   take(): RunRecord[] {
     const records = this.#records;
+    for (const times of this.#times.values()) records.push(times);
     this.#records = [];
     this.#open = undefined;
+    this.#times.clear();
     return records;
   }
 

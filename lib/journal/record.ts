@@ -76,6 +76,20 @@ export interface Finished {
   readonly stored: readonly (readonly [at: number, value: StoredValue])[];
 }
 
+/** When attempts ran on one thread. Readers that do not know this record skip it, as nothing depends on it. */
+export interface Timed {
+  readonly type: 'timed';
+  readonly node: string;
+  readonly thread: number;
+  readonly functions: readonly number[];
+  /** When the first of them began, in ms since the epoch. */
+  readonly begun: number;
+  /** `start, count, duration, …`, in µs after `begun`: the next `count` functions, one after the other. */
+  readonly groups: readonly number[];
+  /** The places in `functions` of attempts that failed. */
+  readonly failed: readonly number[];
+}
+
 /** The number of elements of a map is known, or a function has answered with a graph. */
 export interface Expanded {
   readonly type: 'expanded';
@@ -119,4 +133,4 @@ export interface Reopened {
 }
 
 export type RunRecord =
-  Submitted | Owned | Started | AttemptFailed | Finished | Expanded | Discarded | Decided | Reopened | Ended;
+  Submitted | Owned | Started | AttemptFailed | Finished | Timed | Expanded | Discarded | Decided | Reopened | Ended;

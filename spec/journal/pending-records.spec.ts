@@ -10,6 +10,29 @@ const ended = (record: RunRecord): readonly (readonly [number, unknown, string, 
     : [];
 
 describe('pending records', () => {
+  it('end with the times of attempts, one record per thread, and wait for those alone, too', () => {
+    const pending = new PendingRecords(() => []);
+    const of = { node: 'a', thread: 0, failed: [] };
+    pending.timed({ ...of, functions: [0, 1], begun: 1000, durations: [2, 600] });
+    expect(pending.isEmpty).toBe(false);
+    pending.timed({ ...of, functions: [2], begun: 1001.5, durations: [1, 250], failed: [0] });
+    pending.timed({ ...of, thread: 1, functions: [3], begun: 1001, durations: [1, 50] });
+    pending.finished([0, 1, 3], ['x', 'y', 'z'], 'a', false);
+    expect(pending.take()).toEqual([
+      expect.objectContaining({ type: 'finished', functions: [0, 1, 3] }),
+      {
+        ...of,
+        type: 'timed',
+        begun: 1000,
+        functions: [0, 1, 2],
+        groups: [0, 2, 600, 1500, 1, 250],
+        failed: [2],
+      },
+      { ...of, type: 'timed', thread: 1, begun: 1001, functions: [3], groups: [0, 1, 50] },
+    ]);
+    expect(pending.isEmpty).toBe(true);
+  });
+
   it('are those since the last were taken, in order', () => {
     const pending = new PendingRecords(() => []);
     expect(pending.isEmpty).toBe(true);

@@ -1,15 +1,16 @@
 /**
- * A recorded run as events, as views of runs take them. The journal keeps no times of functions, so each is restored on
- * the node where it ran, or cached.
+ * A recorded run as events, as views of runs take them: the attempts that were recorded with their times. A function that
+ * is done without one is restored on the node where it ran, or cached.
  */
 import { fromErrorWire } from '../../core/error-wire.ts';
 import { type HandoffError, isHandoffError } from '../../core/errors.ts';
 import { compile } from '../../dag/compile/compile.ts';
 import { Dag } from '../../dag/dag.ts';
 import { graphAt } from '../../engine/grown-graph.ts';
-import type { HandoffEvent } from '../../events/events.ts';
+import type { EventOf, HandoffEvent } from '../../events/events.ts';
 import type { FeedEvent } from '../../events/feed.ts';
 import { toRunGraph } from '../../events/run-graph.ts';
+import { type AttemptTimes, attemptTimes, only } from '../../journal/attempt-times.ts';
 import { decodeChunk } from '../../journal/codec.ts';
 import { hasEnded, type Journal, type RunSummaryRow } from '../../journal/journal.ts';
 import { replay } from '../../journal/replay.ts';
@@ -49,12 +50,15 @@ export async function* recordedRuns(
 export async function recordedEvents(journal: Journal, row: RunSummaryRow): Promise<readonly FeedEvent[]> {
   const { runId, dagId, submittedAt, endedAt = submittedAt } = row;
   const chunks = await journal.read(runId);
-  const log = replay(chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${JSON.stringify(runId)}, position ${at}`)));
+  const records = chunks.flatMap((chunk, at) => decodeChunk(chunk, `run ${JSON.stringify(runId)}, position ${at}`));
+  const log = replay(records);
   const plan = compile(Dag.fromJSON(log.submitted.dag));
   const recorded = await readGrowth(journal, runId, log, plan, null, withoutCode);
   const { history } = recorded;
   const host = history.owned?.owner ?? row.owner ?? 'journal';
-  const events: HandoffEvent[] = [...functionEvents(recorded, { at: endedAt, runId, dagId })];
+  const ofRun = { at: endedAt, runId, dagId };
+  const attempts = attemptEvents(attemptTimes([...records, ...recorded.discarded], plan.size), recorded, ofRun);
+  const events: HandoffEvent[] = [...functionEvents(recorded, attempts, ofRun)];
   const { ended } = history;
   const durationMs = endedAt - submittedAt;
   const ofEnd = { at: endedAt, runId, dagId, durationMs };
@@ -69,6 +73,38 @@ export async function recordedEvents(journal: Journal, row: RunSummaryRow): Prom
   return [{ host, graph: toRunGraph(plan, runId), event: started }, ...events.map((event) => ({ host, event }))];
 }
 
+/** Attempts whose results are recorded, and those that failed. */
+function attemptEvents(
+  times: readonly AttemptTimes[],
+  { run, history }: RecordedRun,
+  of: OfRun,
+): EventOf<'attempts'>[] {
+  const owners = new Set(history.grown.map(({ owner }) => owner));
+  const counts = new Map<number, number>();
+  const nextOf = (i: number): number => {
+    const attempt = (counts.get(i) ?? 0) + 1;
+    counts.set(i, attempt);
+    return attempt;
+  };
+  return times.map((each) => {
+    const known = only(each, (i, hasFailed) => hasFailed || history.finished.has(i) || owners.has(i));
+    const { node, thread, functions, spans, failed } = known;
+    const functionIds = functions.map((i) => run.plan.entries[i]!.id);
+    const bytes = functions.map(() => 0);
+    return {
+      ...of,
+      type: 'attempts',
+      node,
+      thread,
+      functionIds,
+      attempts: functions.map(nextOf),
+      spans,
+      bytes,
+      failed,
+    };
+  });
+}
+
 interface OfRun {
   readonly at: number;
   readonly runId: string;
@@ -76,7 +112,11 @@ interface OfRun {
 }
 
 /** What the run has grown by, and how each function has ended. */
-function* functionEvents({ run, grown, history }: RecordedRun, of: OfRun): Generator<HandoffEvent> {
+function* functionEvents(
+  { run, grown, history }: RecordedRun,
+  attempts: readonly EventOf<'attempts'>[],
+  of: OfRun,
+): Generator<HandoffEvent> {
   const { entries, size } = run.plan;
   const idOf = (i: number): string => entries[i]!.id;
   const total = grown.reduce((sum, each) => sum + countOf(each), 0);
@@ -86,17 +126,24 @@ function* functionEvents({ run, grown, history }: RecordedRun, of: OfRun): Gener
     yield { ...of, type: 'run:grown', functionId: idOf(each.owner), count, ...graphAt(run, each.owner, base, count) };
     base += count;
   }
-  for (const each of grown)
-    if ('answer' in each) yield { ...of, type: 'function:restored', functionId: idOf(each.owner), node: '' };
+  yield* attempts;
+  const succeeded = new Set(attempts.flatMap(succeededIn));
+  const restored = (functionId: string, node: string): HandoffEvent[] =>
+    succeeded.has(functionId) ? [] : [{ ...of, type: 'function:restored', functionId, node }];
+  for (const each of grown) if ('answer' in each) yield* restored(idOf(each.owner), '');
   for (const [i, { node, isCached }] of history.finished)
-    yield isCached
-      ? { ...of, type: 'function:cached', functionId: idOf(i) }
-      : { ...of, type: 'function:restored', functionId: idOf(i), node };
+    if (isCached) yield { ...of, type: 'function:cached', functionId: idOf(i) };
+    else yield* restored(idOf(i), node);
   if (history.ended?.outcome !== 'finished') return;
   // In a run that has finished, what has no result was skipped.
   for (let i = 0; i < size; i++)
     if (!history.finished.has(i) && partsOf(run, i) === undefined)
       yield { ...of, type: 'function:skipped', functionId: idOf(i) };
+}
+
+function succeededIn({ functionIds, failed }: EventOf<'attempts'>): string[] {
+  const hasFailed = new Set(failed);
+  return functionIds.filter((_, at) => !hasFailed.has(at));
 }
 
 function countOf(growth: RecordedRun['grown'][number]): number {

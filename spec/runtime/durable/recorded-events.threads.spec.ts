@@ -5,6 +5,7 @@ import { reportOf } from '../../../lib/dashboard/report.ts';
 import type { RunHistory } from '../../../lib/dashboard/run-history.ts';
 import { recordedView, toRunView } from '../../../lib/dashboard/views.ts';
 import { Dag, dag, Handoff, tasks } from '../../../lib/index.ts';
+import { decodeChunk, encodeChunk } from '../../../lib/journal/codec.ts';
 import { MemoryJournal, MemoryStore } from '../../../lib/journal/memory/memory-journal.ts';
 import { recordedEvents, recordedRuns } from '../../../lib/runtime/durable/recorded-events.ts';
 import { errorOf } from '../../support/handoff.ts';
@@ -69,8 +70,35 @@ describe('a recorded run, seen from its journal', () => {
     expect(Object.keys(states).some((id) => id.startsWith('tree/'))).toBe(true);
     const { doubles: map, ...others } = states;
     expect(map).toBe('done');
-    expect(new Set(Object.values(others))).toEqual(new Set(['restored']));
-    expect(recordedView(view, view.record.index.get('doubles[1]')!)).toMatchObject({ node: 'a', attempts: 0 });
+    expect(new Set(Object.values(others))).toEqual(new Set(['done']));
+    expect(recordedView(view, view.record.index.get('doubles[1]')!)).toMatchObject({ node: 'a', attempts: 1 });
+  });
+
+  it('has the times and the threads of its attempts, of those that failed, too', async () => {
+    const handoff = await start();
+    const graph = new Dag('timed')
+      .add({ id: 'slow', code: t.spinFor, extraArgs: [5] })
+      .add({ id: 'bad', code: t.boom, args: ['slow'], extraArgs: [], maxRetries: 1 });
+    await errorOf(handoff.execute(graph, { runId: 'r' }));
+    await stop(handoff);
+    const { record } = await viewOf('r');
+    const [slow, bad] = [record.index.get('slow')!, record.index.get('bad')!];
+    expect(record.tracks).toEqual([{ node: 'a', thread: 0 }]);
+    expect([...record.attempts]).toEqual([1, 2]);
+    expect(record.ended[slow]).toBeGreaterThan(record.begun[slow]!);
+    expect(record.ended[bad]).toBeGreaterThanOrEqual(record.begun[bad]!);
+  });
+
+  it('is shown without times when an earlier version has recorded it', async () => {
+    const handoff = await start();
+    await handoff.execute(new Dag('one').add({ id: 'only', code: t.one }), { runId: 'r' });
+    await stop(handoff);
+    const journal = new MemoryJournal(store);
+    const read = journal.read.bind(journal);
+    journal.read = async (runId) =>
+      (await read(runId)).map((chunk) => encodeChunk(decodeChunk(chunk, runId).filter(({ type }) => type !== 'timed')));
+    const events = await recordedEvents(journal, (await journal.find('r'))!);
+    expect(events.map(({ event }) => event.type)).toEqual(['run:started', 'function:restored', 'run:finished']);
   });
 
   it('shows what came from the cache, and what was skipped', async () => {
@@ -83,7 +111,7 @@ describe('a recorded run, seen from its journal', () => {
     await handoff.execute(graph(), { runId: 'first' });
     await handoff.execute(graph(), { runId: 'second' });
     await stop(handoff);
-    expect(statesOf(await viewOf('second'))).toEqual({ no: 'cached', kept: 'restored', skipped: 'skipped' });
+    expect(statesOf(await viewOf('second'))).toEqual({ no: 'cached', kept: 'done', skipped: 'skipped' });
   });
 
   it('shows which function failed, and what did not run', async () => {
@@ -96,7 +124,7 @@ describe('a recorded run, seen from its journal', () => {
     await stop(handoff);
     const view = await viewOf('r');
     expect(toRunView(view)).toMatchObject({ state: 'failed', failed: 1, error: { code: 'FUNCTION_FAILED' } });
-    expect(statesOf(view)).toEqual({ first: 'restored', bad: 'failed', never: 'waiting' });
+    expect(statesOf(view)).toEqual({ first: 'done', bad: 'failed', never: 'waiting' });
   });
 
   it('becomes a report, which says that it has ended', async () => {
@@ -107,8 +135,8 @@ describe('a recorded run, seen from its journal', () => {
     const html = reportOf(await recordedEvents(journal, (await journal.find('r'))!));
     const [, data] = /<script type="application\/json" id="report-data">(.*)<\/script>/.exec(html)!;
     const { messages, functions } = JSON.parse(data!);
-    expect(messages).toContainEqual(expect.objectContaining({ type: 'spared', functions: [0, 1] }));
-    expect(functions).toEqual({ run: { 0: expect.objectContaining({ id: 'only', state: 'restored', node: 'a' }) } });
+    expect(messages).toContainEqual(expect.objectContaining({ type: 'attempts' }));
+    expect(functions).toEqual({ run: { 0: expect.objectContaining({ id: 'only', state: 'done', node: 'a' }) } });
   });
 
   it('is left out when it is damaged, and others are not', async () => {
