@@ -95,7 +95,7 @@ describe('handoff show --report', () => {
     });
     const html = readFileSync(file, 'utf8');
     expect(html).toContain('"runId":"r"');
-    expect(html).toMatch(/"id":"first",.*"state":"restored"/);
+    expect(html).toMatch(/"id":"first",.*"state":"done"/);
   });
 
   it('writes nothing for a run that does not exist, and refuses a file that cannot be written', async () => {
