@@ -87,7 +87,7 @@ function refusal(value: unknown): string | undefined {
 
 /**
  * Whether an object may be one of Node's own that no copy can stand for, such as a stream, an iterator or a URL. They
- * have no fields, or are emitters, or have a tag of their own.
+ * have no fields, or are emitters.
  */
 function mayBeNative(value: object): boolean {
   const proto: unknown = Object.getPrototypeOf(value);
@@ -95,7 +95,8 @@ function mayBeNative(value: object): boolean {
   if (proto === null || Array.isArray(value) || types.isProxy(value)) return false;
   if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value) || isError(value)) return false;
   if (types.isMap(value) || types.isSet(value) || types.isDate(value)) return false;
-  return value instanceof EventEmitter || tagOf(value) !== 'Object' || Object.keys(value).length === 0;
+  // The fields of others are looked at one by one: cloning each object with all inside it would cost depth squared.
+  return value instanceof EventEmitter || Object.keys(value).length === 0;
 }
 
 function canBeCloned(value: object): boolean {
@@ -111,7 +112,8 @@ function canBeCloned(value: object): boolean {
 
 function typeName(value: object): string {
   const tag = tagOf(value);
-  return tag === 'Object' ? (value.constructor?.name ?? tag) : tag;
+  // A MessagePort has the tag of the class that it extends.
+  return tag === 'Object' || tag === 'EventTarget' ? (value.constructor?.name ?? tag) : tag;
 }
 
 function tagOf(value: object): string {

@@ -211,6 +211,21 @@ describe('what has no value of its own is refused as one', () => {
     }
   });
 
+  it('instances of classes with a tag of their own are data, however deep', () => {
+    class Link {
+      readonly next: Link | undefined;
+      constructor(next?: Link) {
+        this.next = next;
+      }
+      get [Symbol.toStringTag](): string {
+        return 'Link';
+      }
+    }
+    let list = new Link();
+    for (let k = 0; k < 5000; k++) list = new Link(list);
+    expect(() => dag('d', t.f(list))).not.toThrow();
+  });
+
   it('and so is a value whose getters make new objects without end', () => {
     const endless = (): unknown => Object.defineProperty({}, 'next', { enumerable: true, get: endless });
     const error = thrownBy(() => dag('d', t.f(endless())));

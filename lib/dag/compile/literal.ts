@@ -8,7 +8,8 @@ const copies = new WeakSet<object>();
 /** The last copy of each original. */
 const lastCopy = new WeakMap<object, WeakRef<object>>();
 
-// The copy of an error lacks what cannot travel: such an error stays as it is, to be refused.
+// The copy of an error lacks fields that cannot travel: such an error stays as it is, to be refused. In its `cause` and
+// its `errors`, what cannot travel becomes a text.
 const isKept = (value: object): boolean => notData in value || (isError(value) && findObstacle(value) !== undefined);
 
 /**

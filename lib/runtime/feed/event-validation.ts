@@ -64,6 +64,11 @@ function isGrownGraph(value: unknown): boolean {
   return isList(names, text, length) && isList(deps, list(isDep), length);
 }
 
+/** No run has more functions: readers keep a row for each. */
+export const maxFunctions = 2 ** 24;
+
+const growth: Check = (value) => whole(value) && (value as number) <= maxFunctions;
+
 /** Checks by event type, one per field. Errors and logged values are checked separately. */
 export const fieldsOf: { readonly [Type in RelayedType]: Fields<Type> } = {
   'run:started': { ...ofRun, functions: whole },
@@ -76,7 +81,7 @@ export const fieldsOf: { readonly [Type in RelayedType]: Fields<Type> } = {
   'function:started': onThread,
   'function:finished': { ...onThread, durationMs: duration },
   'function:speculated': onThread,
-  'run:grown': { ...ofFunction, count: whole, graph: isGrownGraph },
+  'run:grown': { ...ofFunction, count: growth, graph: isGrownGraph },
   'function:skipped': ofFunction,
   attempts: {
     ...ofRun,
@@ -113,6 +118,11 @@ export const fieldsOf: { readonly [Type in RelayedType]: Fields<Type> } = {
   'actor:error': { actor: text, method: text, error: any },
   'supervisor:restarted': { supervisor: text, child: text, error: any },
 };
+
+/** Whether a run grew by as many functions as the graph has. */
+export function isGrowth({ count, graph }: EventOf<'run:grown'>): boolean {
+  return graph === undefined || graph.ids.length === count;
+}
 
 /**
  * Whether the columns of `spans` are consistent with each other. Each column has been checked on its own before.

@@ -5,7 +5,7 @@ import { textOf } from '../../core/error-wire.ts';
 import { type EventOf, eventTypes, type EventType, type HandoffEvent } from '../../events/events.ts';
 import type { Earlier } from '../../events/feed.ts';
 import type { RunGraph } from '../../events/run-graph.ts';
-import { areColumns, fieldsOf, isGraph, isTime } from './event-validation.ts';
+import { areColumns, fieldsOf, isGraph, isGrowth, isTime, maxFunctions } from './event-validation.ts';
 import { cut, fromEventError, sizeOfError, toEventError } from './event-error.ts';
 
 /** One event in transit. */
@@ -119,6 +119,7 @@ export function fromEventWire(wire: EventWire, offset: number): HandoffEvent | u
       if (received[field] !== undefined) event[field] = received[field]; // unknown fields of other versions are ignored
     }
     if (event.type === 'attempts' && !areColumns(event)) return undefined;
+    if (event.type === 'run:grown' && !isGrowth(event)) return undefined;
     if (event.type === 'function:log' && (event.values = fromLogged(event.values)) === undefined) return undefined;
     if ('error' in fields) event.error = fromEventError(received.error);
     return event;
@@ -207,6 +208,7 @@ export function fromEarlierWire(
     if (event?.type !== 'run:grown' || event.runId !== runId) return undefined;
     grown.push(event);
     size += event.count;
+    if (size > maxFunctions) return undefined;
   }
   const [done, skipped, failed] = [received.done, received.skipped, received.failed].map((of) => indexesIn(of, size));
   return done && skipped && failed && { grown, done, skipped, failed };

@@ -652,6 +652,12 @@ describe('a graph on its way', () => {
       ['without what it has grown by', () => ({ ...onWire(), grown: undefined })],
       ['grown by something else', () => ({ ...onWire(), grown: [{ ...grown[0], type: 'run:finished' }] })],
       ['grown by an event that is malformed', () => ({ ...onWire(), grown: [{ ...grown[0], count: -1 }] })],
+      ['grown by more than any run has', () => ({ ...onWire(), grown: [{ ...grown[0], count: 1e9 }] })],
+      ['grown by more than its graph has', () => ({ ...onWire(), grown: [grown[0], { ...grown[1], count: 2 }] })],
+      [
+        'grown by too much in several steps',
+        () => ({ ...onWire(), grown: Array.from({ length: 9 }, () => ({ ...grown[0], count: 2 ** 21 })) }),
+      ],
       ['grown by what another run has grown by', () => ({ ...onWire(), grown: [{ ...grown[0], runId: 'e' }] })],
       ['with a function that it has not grown by', () => ({ ...onWire(), grown: [] })],
       ...(['done', 'skipped', 'failed'] as const).flatMap((field) =>
