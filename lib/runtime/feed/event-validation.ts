@@ -3,7 +3,7 @@
  * bug, so readers rely on the checks here.
  */
 import { fromDependencies, sortTopologically } from '../../dag/compile/links.ts';
-import type { EventOf, EventType } from '../../events/events.ts';
+import type { EventOf, EventType, HandoffEvent } from '../../events/events.ts';
 
 type Check = (value: unknown) => boolean;
 /** Event types that cross hosts. Each host reports to its own readers how nodes come and go. */
@@ -119,23 +119,17 @@ export const fieldsOf: { readonly [Type in RelayedType]: Fields<Type> } = {
   'supervisor:restarted': { supervisor: text, child: text, error: any },
 };
 
-/** Whether a run grew by as many functions as the graph has. */
-export function isGrowth({ count, graph }: EventOf<'run:grown'>): boolean {
-  return graph === undefined || graph.ids.length === count;
+/** Whether the fields of an event, each of which has been checked on its own, are consistent with each other. */
+export function isConsistent(event: HandoffEvent): boolean {
+  if (event.type === 'attempts') return areColumns(event);
+  return event.type !== 'run:grown' || event.graph === undefined || event.graph.ids.length === event.count;
 }
 
 /**
- * Whether the columns of `spans` are consistent with each other. Each column has been checked on its own before.
+ * Whether the columns are of one length, and their times and indexes in order.
  * `indexes` may be of functions that the run has grown by since, so readers compare ids.
  */
-export function areColumns({
-  functionIds,
-  indexes,
-  attempts,
-  spans,
-  bytes: sizes,
-  failed,
-}: EventOf<'attempts'>): boolean {
+function areColumns({ functionIds, indexes, attempts, spans, bytes: sizes, failed }: EventOf<'attempts'>): boolean {
   const size = functionIds.length;
   if (
     attempts.length !== size ||

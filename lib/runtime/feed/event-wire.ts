@@ -5,7 +5,7 @@ import { textOf } from '../../core/error-wire.ts';
 import { type EventOf, eventTypes, type EventType, type HandoffEvent } from '../../events/events.ts';
 import type { Earlier } from '../../events/feed.ts';
 import type { RunGraph } from '../../events/run-graph.ts';
-import { areColumns, fieldsOf, isGraph, isGrowth, isTime, maxFunctions } from './event-validation.ts';
+import { fieldsOf, isConsistent, isGraph, isTime, maxFunctions } from './event-validation.ts';
 import { cut, fromEventError, sizeOfError, toEventError } from './event-error.ts';
 
 /** One event in transit. */
@@ -118,8 +118,7 @@ export function fromEventWire(wire: EventWire, offset: number): HandoffEvent | u
       if (!check(received[field])) return undefined;
       if (received[field] !== undefined) event[field] = received[field]; // unknown fields of other versions are ignored
     }
-    if (event.type === 'attempts' && !areColumns(event)) return undefined;
-    if (event.type === 'run:grown' && !isGrowth(event)) return undefined;
+    if (!isConsistent(event)) return undefined;
     if (event.type === 'function:log' && (event.values = fromLogged(event.values)) === undefined) return undefined;
     if ('error' in fields) event.error = fromEventError(received.error);
     return event;
