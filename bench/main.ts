@@ -25,7 +25,7 @@ import { requests } from './requests.ts';
 import { results } from './results.ts';
 import { speculation } from './speculation.ts';
 import { fallen, ratiosOf, type Ratios } from './support/ratios.ts';
-import { toMarkdown, toReport, type Row } from './support/report.ts';
+import { toMarkdown, toReport, type Report, type Row } from './support/report.ts';
 import { taskBench } from './taskbench.ts';
 import { encryption, tcp } from './tcp.ts';
 import { peers, throughput } from './throughput.ts';
@@ -86,7 +86,7 @@ for (const [name, measure] of Object.entries(groups)) {
 const report = toReport(rows);
 process.stdout.write(`${toMarkdown(report)}\n`);
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-if (values.docs) intoDocs(toMarkdown({ ...report, rows: rows.filter(isForDocs) }));
+if (values.docs) intoDocs(report);
 
 const committed = new URL('./ratios.json', import.meta.url);
 if (values.save) {
@@ -111,12 +111,17 @@ function isForDocs({ group, name, what }: Row): boolean {
   );
 }
 
-function intoDocs(table: string): void {
+/** Writes the table of each block whose rows were measured; the others keep what an earlier run has written. */
+function intoDocs(measured: Report): void {
   const benchmarks = new URL('../.github/docs/benchmarks.md', import.meta.url);
-  const [begin, end] = ['<!-- bench:begin -->', '<!-- bench:end -->'];
-  const text = readFileSync(benchmarks, 'utf8');
-  writeFileSync(
-    benchmarks,
-    `${text.slice(0, text.indexOf(begin) + begin.length)}\n${table}\n${text.slice(text.indexOf(end))}`,
-  );
+  const blockOf = ({ group }: Row): string => (group === 'cold' || group === 'granularity' ? group : 'warm');
+  const tables = Map.groupBy(measured.rows.filter(isForDocs), blockOf);
+  let text = readFileSync(benchmarks, 'utf8');
+  for (const [block, those] of tables) {
+    const begin = `<!-- bench:${block}:begin -->`;
+    const head = text.slice(0, text.indexOf(begin) + begin.length);
+    const rest = text.slice(text.indexOf(`<!-- bench:${block}:end -->`));
+    text = `${head}\n${toMarkdown({ ...measured, rows: those })}\n${rest}`;
+  }
+  writeFileSync(benchmarks, text);
 }
