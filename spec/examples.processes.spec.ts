@@ -273,12 +273,15 @@ describe.concurrent('tensor-pipeline', () => {
 });
 
 describe.concurrent('web-server', () => {
-  it('answers as its guide says, 200 requests at once from a cold start, each with its own report, and ends when it is told to', async () => {
+  it('answers as its guide says, 200 requests at once from a cold start, each with its own report, and ends when it is told to', async ({
+    onTestFinished,
+  }) => {
     const server = spawn(
       process.execPath,
-      [join(root, 'examples/web-server/main.ts'), '--port', '0', '--deadline', '25000'],
+      [join(root, 'examples/web-server/main.ts'), '--port', '0', '--deadline', '200000'],
       { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
     );
+    onTestFinished(() => void server.kill('SIGKILL')); // a process that goes on would keep the whole suite from ending
     const ended = once(server, 'exit');
     const [address] = (await once(server.stdout, 'data')) as [Buffer];
     const post = async (text: string): Promise<{ status: number; body: string }> => {
