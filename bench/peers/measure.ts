@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
-import { createConnection, createServer } from 'node:net';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -14,6 +14,7 @@ import { Client } from 'pg';
 import { PostgresServer, urlOf } from '../../spec/support/postgres/server.ts';
 import { median } from '../support/measure.ts';
 import type { Job } from './work.ts';
+import { freePort } from '../../spec/support/free-port.ts';
 
 const { values } = parseArgs({
   options: {
@@ -173,13 +174,4 @@ async function startRedis(): Promise<{ readonly port: number; stop(): Promise<un
     if (server.exitCode !== null) throw new Error('redis-server has ended');
     await wait(20);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -258,7 +258,9 @@ export class Hosts implements OtherHosts {
       this.cluster.refuse(
         new HandoffError(
           'INVALID_OPTION',
-          `Node name ${JSON.stringify(taken.name)} is taken: host ${remote.peer.identity.address ?? remote.peer.identity.id} has a node of that name. Names are unique in a cluster: give this node another one (name in the option nodes; --name of handoff node).`,
+          `Node name ${JSON.stringify(taken.name)} is taken: host ${remote.peer.identity.address ?? remote.peer.identity.id} has ` +
+            'a node of that name. Names are unique in a cluster: give this node another one (name in the option nodes; ' +
+            '--name of handoff node).',
           { option: 'nodes', node: taken.name },
         ),
       );
